@@ -1,1 +1,321 @@
-//! Placeholder until its first commit.
+//! What the page and its worker say to each other.
+//!
+//! A message is one JSON text, with at most one `ArrayBuffer` transferred beside it: JSON for what a person may
+//! want to read in a debugger, a transferred buffer for what is large. Which message carries a buffer, and
+//! what is in it, is said at its variant. A worker answers with the numbers (`run`, `model`) it was asked with,
+//! so that the page can tell a late answer from the one that it waits for.
+//!
+//! The page and the workers are built and cached separately: [`VERSION`] goes up whenever a message changes, and
+//! a page that meets another version says so instead of guessing.
+//!
+//! Faults are for the page to put into a visitor's words; their own text is for a developer's console.
+
+use flow::plan::SamplePlan;
+use serde::{Deserialize, Serialize};
+
+/// Version of these messages.
+pub const VERSION: u32 = 1;
+
+/// The batch sizes at which a worker times one evaluation: a single large digit, and the grid that opens the page.
+pub const MEASURED_BATCHES: [usize; 2] = [1, 16];
+
+/// How far a device's answer to the self-test may lie from the stored one, in model units.
+pub const SELF_TEST_TOLERANCE: f32 = 1e-3;
+
+/// What a worker computes with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Burn Flex: the processor, one thread, 128-bit SIMD.
+    Cpu,
+    /// Burn WGPU: the graphics processor, through WebGPU.
+    Gpu,
+}
+
+impl Backend {
+    /// Both, in the order in which the page tries them.
+    pub const ALL: [Self; 2] = [Self::Cpu, Self::Gpu];
+
+    /// The name in an address (`?backend=cpu`) and in `site.json`.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
+
+    /// The name a visitor reads.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Gpu => "GPU",
+        }
+    }
+}
+
+/// From the page to a worker.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub enum ToWorker {
+    /// Verify and build a model. Buffer: the bytes of its file. Answered by [`ToPage::Loaded`] or [`ToPage::Refused`].
+    Load {
+        /// The model's id.
+        model: String,
+        /// Its entry in the manifest, as JSON text.
+        entry: String,
+    },
+    /// Run the manifest's self-test plan and compare with the stored answer. Buffer: the answer's bytes.
+    /// Answered by [`ToPage::SelfTested`] or [`ToPage::Refused`].
+    SelfTest {
+        /// The model's id.
+        model: String,
+    },
+    /// Time one evaluation at [`MEASURED_BATCHES`], when nothing is being sampled. Answered by [`ToPage::Measured`].
+    Measure {
+        /// The model's id.
+        model: String,
+    },
+    /// Integrate a plan; a run in progress is cancelled. Answered by [`ToPage::Frame`]s and one [`ToPage::Done`],
+    /// or [`ToPage::Failed`]; a cancelled run ends in silence.
+    Sample {
+        /// The page's number of this run; later runs have greater ones.
+        run: u64,
+        /// What to sample.
+        #[serde(with = "text")]
+        plan: SamplePlan,
+    },
+    /// Cancel the run in progress, if there is one.
+    Cancel,
+}
+
+/// From a worker to the page.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub enum ToPage {
+    /// The worker's device works and models can be loaded.
+    Ready {
+        /// [`VERSION`] of the worker's build.
+        version: u32,
+        /// What it computes with.
+        backend: Backend,
+    },
+    /// A model is verified and built.
+    Loaded {
+        /// The model's id.
+        model: String,
+        /// How long verifying and building took.
+        took_ms: f64,
+    },
+    /// A request that is not a run was refused.
+    Refused {
+        /// The model's id.
+        model: String,
+        /// Why.
+        fault: Fault,
+    },
+    /// The self-test's plan was run.
+    SelfTested {
+        /// The model's id.
+        model: String,
+        /// The greatest difference from the stored answer, in model units; never NaN.
+        worst: f32,
+        /// Whether that is within [`SELF_TEST_TOLERANCE`].
+        agrees: bool,
+    },
+    /// Evaluations were timed.
+    Measured {
+        /// The model's id.
+        model: String,
+        /// Milliseconds for one evaluation at each of [`MEASURED_BATCHES`].
+        evaluation_ms: [f64; 2],
+    },
+    /// A state was accepted. Buffer: its pixels, `count * height * width` f32 in [0, 1].
+    Frame {
+        /// The run's number.
+        run: u64,
+        /// Where on the way from noise (0) to data (1).
+        t: f64,
+        /// Accepted steps so far; 0 for the noise itself.
+        accepted: usize,
+        /// Steps of the whole run, where that is known beforehand.
+        total_steps: Option<usize>,
+        /// Evaluations so far, counted where the network is called.
+        evaluations: usize,
+        /// Mean milliseconds per evaluation so far; 0 before the first.
+        evaluation_ms: f64,
+        /// Images in the buffer.
+        count: usize,
+    },
+    /// A run reached its end.
+    Done {
+        /// The run's number.
+        run: u64,
+        /// How it ended.
+        end: RunEnd,
+        /// Where it ended; 1 is data.
+        t: f64,
+        /// Accepted steps.
+        accepted: usize,
+        /// Rejected steps (adaptive solvers).
+        rejected: usize,
+        /// Evaluations, counted where the network is called.
+        evaluations: usize,
+        /// Mean milliseconds per evaluation, measured in this run.
+        evaluation_ms: f64,
+    },
+    /// A run could not go on.
+    Failed {
+        /// The run's number.
+        run: u64,
+        /// Why.
+        fault: Fault,
+    },
+    /// The worker is of no more use: a panic, a lost device, a program that would not start.
+    Fatal {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunEnd {
+    /// At t = 1.
+    Finished,
+    /// The budget of evaluations ran out before t = 1.
+    BudgetExhausted,
+    /// The adaptive solver asked for steps too small to make a difference.
+    StepTooSmall,
+}
+
+/// What went wrong in a worker.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum Fault {
+    /// The program itself would not load or start.
+    #[error("the worker's program did not start: {what}")]
+    Program {
+        /// What the browser said.
+        what: String,
+    },
+    /// The bytes are not the ones that the manifest names.
+    #[error("model `{model}` does not match the manifest: {what}")]
+    Corrupt {
+        /// The model's id.
+        model: String,
+        /// Which check failed: expected and got.
+        what: String,
+    },
+    /// The bytes match the manifest but are not a model that this worker can build.
+    #[error("model `{model}` can't be used: {what}")]
+    Unusable {
+        /// The model's id.
+        model: String,
+        /// What the reader or the builder said.
+        what: String,
+    },
+    /// A run or a measurement asked for a model that was not loaded.
+    #[error("model `{model}` is not loaded")]
+    NotLoaded {
+        /// The model's id.
+        model: String,
+    },
+    /// The device could not be opened.
+    #[error("no device: {what}")]
+    Device {
+        /// What the runtime said.
+        what: String,
+    },
+    /// The stored answer of the self-test can't be used.
+    #[error("the self-test of `{model}` can't be run: {what}")]
+    SelfTest {
+        /// The model's id.
+        model: String,
+        /// Why.
+        what: String,
+    },
+    /// The integration failed.
+    #[error("sampling failed: {what}")]
+    Sampling {
+        /// What `flow` said.
+        what: String,
+    },
+    /// A state was not finite.
+    #[error("the picture at t = {t} is not made of finite numbers")]
+    NotFinite {
+        /// Where.
+        t: f64,
+    },
+    /// The program panicked.
+    #[error("panic: {what}")]
+    Panic {
+        /// The panic's message.
+        what: String,
+    },
+    /// A message that can't be read.
+    #[error("a message that can't be read: {what}")]
+    Message {
+        /// Why.
+        what: String,
+    },
+}
+
+/// Types of `flow` cross in their text form: what parses prints back to itself.
+mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::{fmt::Display, str::FromStr};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same<T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(message: &T) -> String {
+        let text = serde_json::to_string(message).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), message, "{text}");
+        text
+    }
+
+    #[test]
+    fn a_plan_crosses_in_its_text_form() {
+        let plan: SamplePlan = "solver=rk4&schedule=shift:k=3&digit=7&count=4".parse().unwrap();
+        let text = same(&ToWorker::Sample { run: 3, plan: plan.clone() });
+        assert!(text.contains(&plan.to_string()), "{text}");
+    }
+
+    #[test]
+    fn a_bad_plan_is_refused_by_the_reader_of_the_message() {
+        let text = r#"{"say":"sample","run":1,"plan":"solver=heum"}"#;
+        let error = serde_json::from_str::<ToWorker>(text).unwrap_err().to_string();
+        assert!(error.contains("heum"), "{error}");
+    }
+
+    #[test]
+    fn faults_and_frames_survive_the_crossing() {
+        same(&ToPage::Fatal { fault: Fault::Panic { what: "index out of bounds".into() } });
+        same(&ToPage::Frame {
+            run: 9,
+            t: 0.1,
+            accepted: 1,
+            total_steps: Some(10),
+            evaluations: 4,
+            evaluation_ms: 12.5,
+            count: 16,
+        });
+    }
+}
