@@ -63,8 +63,8 @@ pub enum ToWorker {
     Load {
         /// The model's id.
         model: String,
-        /// Its entry in the manifest, as JSON text.
-        entry: String,
+        /// The manifest's text, which the worker checks strictly.
+        manifest: String,
     },
     /// Run the manifest's self-test plan and compare with the stored answer. Buffer: the answer's bytes.
     /// Answered by [`ToPage::SelfTested`] or [`ToPage::Refused`].
