@@ -1,1 +1,20 @@
-//! Placeholder until its first commit.
+//! The networks of flow-digits: velocity networks and the classifier that judges them.
+//!
+//! A velocity network maps `(x, t, class)` to the velocity of the probability path at `(x, t)`;
+//! `t = 0` is noise and `t = 1` is data. The same code runs on every Burn backend: the device that
+//! a module is built on decides. Adding a network is one new file and one line in [`network`].
+
+pub mod architecture;
+pub mod classifier;
+pub mod conditional;
+pub mod layers;
+pub mod network;
+pub mod unet;
+pub mod weights;
+
+pub use architecture::{Architecture, ArchitectureError};
+pub use classifier::{Classifier, ClassifierConfig};
+pub use conditional::ConditionalNetwork;
+pub use network::Network;
+pub use unet::{UNet, UNetConfig};
+pub use weights::{WeightError, Weights};

@@ -1,0 +1,71 @@
+//! Multi-head self-attention over the pixels of a small map, with a pre-norm and a residual connection.
+//!
+//! softmax(q k^T / sqrt(d)) v (Vaswani 2017). The output projection starts at zero.
+
+use super::{GroupNorm, GroupNormConfig};
+use burn::module::{Initializer, Module};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+/// Configuration of an [`Attention`] layer.
+#[derive(Clone, Debug)]
+pub struct AttentionConfig {
+    /// Channels of input and output.
+    pub channels: usize,
+    /// Heads; divides `channels`.
+    pub heads: usize,
+    /// Groups of the normalization.
+    pub groups: usize,
+}
+
+/// Self-attention over pixels.
+#[derive(Module, Debug)]
+pub struct Attention {
+    norm: GroupNorm,
+    query_key_value: Linear,
+    output: Linear,
+    heads: usize,
+}
+
+impl AttentionConfig {
+    /// Makes the layer on `device`.
+    pub fn init(&self, device: &Device) -> Attention {
+        Attention {
+            norm: GroupNormConfig { groups: self.groups, channels: self.channels, affine: true }.init(device),
+            query_key_value: LinearConfig::new(self.channels, 3 * self.channels).init(device),
+            output: LinearConfig::new(self.channels, self.channels)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            heads: self.heads,
+        }
+    }
+
+    /// Multiply-adds of one image of `height` x `width`.
+    pub fn multiply_adds(&self, height: usize, width: usize) -> u64 {
+        let (n, c) = ((height * width) as u64, self.channels as u64);
+        n * 4 * c * c + 2 * n * n * c
+    }
+}
+
+impl Attention {
+    /// Applies the layer.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = x.dims();
+        let (pixels, head) = (height * width, channels / self.heads);
+        let tokens = self.norm.forward(x.clone()).reshape([batch, channels, pixels]).swap_dims(1, 2);
+        let qkv = self
+            .query_key_value
+            .forward(tokens)
+            .reshape([batch, pixels, 3, self.heads, head])
+            .permute([2, 0, 3, 1, 4]);
+        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, self.heads, pixels, head]);
+        let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (head as f64).sqrt();
+        let mixed = softmax(scores, 3).matmul(part(2));
+        let tokens = self.output.forward(mixed.swap_dims(1, 2).reshape([batch, pixels, channels]));
+        x + tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
+    }
+}

@@ -1,0 +1,62 @@
+//! The plan's flags: each a view of one field of a [`SamplePlan`]'s text form.
+
+use anyhow::Result;
+use flow::plan::SamplePlan;
+
+/// How to sample. `--plan` takes the whole text form, as in the page's address; the other flags replace its fields.
+#[derive(clap::Args)]
+pub(crate) struct PlanArgs {
+    /// A whole plan, for example "solver=heun&schedule=linear&steps=10&guidance=2&seed=42"
+    #[arg(long, value_name = "TEXT")]
+    plan: Option<String>,
+    /// Solver: `flow-digits list solvers` names them
+    #[arg(long)]
+    solver: Option<String>,
+    /// Schedule with parameters, for example logit-normal-cdf:mu=-1,std=3
+    #[arg(long)]
+    schedule: Option<String>,
+    /// Number of steps
+    #[arg(long, conflicts_with = "tol")]
+    steps: Option<String>,
+    /// Tolerance of an adaptive solver, instead of steps
+    #[arg(long)]
+    tol: Option<String>,
+    /// Guidance scale; 1 is without guidance
+    #[arg(long)]
+    guidance: Option<String>,
+    /// Seed of the noise
+    #[arg(long)]
+    seed: Option<String>,
+    /// Digit, 0 to 9, or any: 0 to 9 in turn
+    #[arg(long)]
+    digit: Option<String>,
+    /// Number of images
+    #[arg(long)]
+    count: Option<String>,
+}
+
+impl PlanArgs {
+    /// The plan that the flags describe, on top of `default`.
+    pub(crate) fn plan(&self, default: &str) -> Result<SamplePlan> {
+        let flags = [
+            ("solver", &self.solver),
+            ("schedule", &self.schedule),
+            ("steps", &self.steps),
+            ("tol", &self.tol),
+            ("guidance", &self.guidance),
+            ("seed", &self.seed),
+            ("digit", &self.digit),
+            ("count", &self.count),
+        ];
+        let given: Vec<_> = flags.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect();
+        let replaced = |key: &str| {
+            let budget = ["steps", "tol"];
+            given.iter().any(|(k, _)| *k == key || (budget.contains(k) && budget.contains(&key)))
+        };
+        let base = self.plan.as_deref().unwrap_or(default);
+        let kept = base.split('&').filter(|pair| !pair.is_empty() && !replaced(pair.split('=').next().unwrap_or("")));
+        let text: Vec<String> =
+            kept.map(str::to_owned).chain(given.iter().map(|(k, v)| format!("{k}={v}"))).collect();
+        Ok(text.join("&").parse::<SamplePlan>()?)
+    }
+}

@@ -1,0 +1,88 @@
+//! `flow-digits train`.
+
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use trainer::data::mnist;
+use trainer::device::DeviceChoice;
+use trainer::recipe::Recipe;
+use trainer::train::{FlowTask, JudgeTask, Run, train};
+
+const EXAMPLES: &str = "\
+Examples:
+  flow-digits train recipes/mnist-unet.toml
+  flow-digits train recipes/mnist-unet.toml --steps 200 --set train.learning_rate=1e-3 --out runs/try
+  flow-digits train recipes/mnist-unet.toml --resume
+
+A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C loses what came after the last checkpoint.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The recipe, a TOML file
+    recipe: PathBuf,
+    /// Folder with MNIST's four IDX files, gzip or not
+    #[arg(long, default_value = super::DATA)]
+    data: PathBuf,
+    /// The run's folder [default: runs/NAME]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// auto, cuda, cuda:N, wgpu, cpu or torch
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Go on from the run's newest checkpoint, exactly
+    #[arg(long)]
+    resume: bool,
+    /// Replace a value of the recipe; may be given several times
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Short for --set train.steps=N
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Short for --set train.batch=N
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Short for --set seed=N
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stop with a checkpoint after this step; --resume goes on
+    #[arg(long, value_name = "STEP")]
+    stop_after: Option<u64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut overrides = args.overrides.clone();
+    overrides.extend(args.steps.map(|n| format!("train.steps={n}")));
+    overrides.extend(args.batch.map(|n| format!("train.batch={n}")));
+    overrides.extend(args.seed.map(|n| format!("seed={n}")));
+    let recipe = Recipe::load(&args.recipe, &overrides)?;
+    let (train_set, test_set) = mnist::load(&args.data)?;
+    let opened = args.device.open()?;
+    let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+    println!("device: {}", opened.description);
+    println!(
+        "{}: {} steps of {} images ({:.1} epochs) into {}",
+        recipe.name,
+        recipe.train.steps,
+        recipe.train.batch,
+        recipe.train.steps as f64 * recipe.train.batch as f64 / train_set.count as f64,
+        dir.display()
+    );
+    let run = Run {
+        recipe: &recipe,
+        dir: dir.clone(),
+        device: opened.device,
+        device_description: opened.description,
+        resume: args.resume,
+        stop_after: args.stop_after,
+    };
+    if recipe.architecture.is_some() {
+        train(&FlowTask::new(&recipe, &train_set)?, &run)?;
+    } else if recipe.classifier.is_some() {
+        train(&JudgeTask::new(&recipe, &train_set, &test_set)?, &run)?;
+    } else {
+        bail!("the recipe has neither [architecture] nor [classifier]");
+    }
+    println!("done: {}", dir.display());
+    println!("next: flow-digits export {}", dir.display());
+    Ok(())
+}

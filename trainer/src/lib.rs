@@ -1,0 +1,13 @@
+//! The library behind the `flow-digits` command: data, training, sampling, evaluation, export.
+
+pub mod data;
+pub mod device;
+pub mod evaluation;
+pub mod export;
+pub mod fid;
+pub mod image;
+pub mod judge;
+pub mod recipe;
+pub mod sampler;
+pub mod source;
+pub mod train;

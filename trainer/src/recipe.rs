@@ -1,0 +1,337 @@
+//! Recipes: what to train and how, as a TOML file with comments. `--set section.key=value` overrides a value.
+//!
+//! Unknown keys are refused, by name. Every value has a range that is checked before anything is loaded.
+
+use flow::path::Path;
+use flow::plan::SamplePlan;
+use flow::time::TimeDistribution;
+use models::{Architecture, ClassifierConfig};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A recipe that was read and checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The model's id: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// A short name for people.
+    pub label: String,
+    /// One line that says what it is.
+    pub about: String,
+    /// Seed of the initial weights, the data's order, noises, times and label dropout.
+    pub seed: u64,
+    /// A velocity network and its flow; this or `classifier`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    /// The judge's network; this or `architecture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<ClassifierRecipe>,
+    /// How pixels become the network's values.
+    pub normalization: Normalization,
+    /// The flow that is learned; only with `architecture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowRecipe>,
+    /// The optimization.
+    pub train: TrainRecipe,
+    /// What is written while training.
+    pub output: OutputRecipe,
+}
+
+/// value = (pixel - mean) / std, pixels in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// Subtracted from a pixel.
+    pub mean: f32,
+    /// Divides it; positive.
+    pub std: f32,
+}
+
+/// The judge's sizes and the shifts of its training images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierRecipe {
+    /// The network.
+    pub network: ClassifierConfig,
+    /// Images are shifted by up to this many pixels each way, 0 to 4.
+    pub shift: usize,
+}
+
+/// The flow that is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowRecipe {
+    /// Probability path, in the registry's text form.
+    pub path: String,
+    /// Distribution of training times, in the registry's text form.
+    pub time: String,
+    /// Probability that a sample is trained with the null class, drawn for each sample, 0 to 1.
+    pub label_dropout: f64,
+}
+
+/// The optimization.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainRecipe {
+    /// Images a step.
+    pub batch: usize,
+    /// Steps in all.
+    pub steps: u64,
+    /// Peak learning rate of AdamW.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises from zero.
+    pub warmup_steps: u64,
+    /// The rate at the last step, after a half cosine.
+    pub final_learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Decay rates of AdamW's moments.
+    pub betas: [f64; 2],
+    /// Largest norm of the whole gradient; larger ones are scaled down to it.
+    pub clip_norm: f64,
+    /// Decay of the exponential moving average of the weights; ramps up as (1 + step) / (10 + step).
+    pub ema_decay: f64,
+}
+
+/// What is written while training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputRecipe {
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between reports: a sample grid, or the judge's accuracy.
+    pub report_every: u64,
+    /// The plan of the sample grid; only with `architecture`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+}
+
+/// Why a recipe was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file could not be read.
+    #[error("recipe {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, a missing key or a wrong type.
+    #[error("recipe {origin}: {message}")]
+    Text {
+        /// Where the text came from.
+        origin: String,
+        /// The TOML reader's message, with the line.
+        message: String,
+    },
+    /// An override that is not `section.key=value`.
+    #[error("--set {got}: an override reads section.key=value, for example --set train.steps=1000")]
+    Override {
+        /// What was given.
+        got: String,
+    },
+    /// A value out of range.
+    #[error("recipe {name}: {field} = {got} is not accepted; it takes {accepts}")]
+    Value {
+        /// The recipe.
+        name: String,
+        /// The key.
+        field: &'static str,
+        /// Its value.
+        got: String,
+        /// What it may be.
+        accepts: String,
+    },
+}
+
+impl Recipe {
+    /// Reads a recipe file and applies overrides.
+    ///
+    /// # Errors
+    /// Names the file, the key, what was found and what is accepted.
+    pub fn load(path: &std::path::Path, overrides: &[String]) -> Result<Self, RecipeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, &path.display().to_string(), overrides)
+    }
+
+    /// Reads a recipe's text; `origin` stands in errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self, RecipeError> {
+        let fault = |message: String| RecipeError::Text { origin: origin.to_owned(), message };
+        let recipe: Recipe = if overrides.is_empty() {
+            toml::from_str(text).map_err(|e| fault(e.to_string()))?
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(|e| fault(e.to_string()))?;
+            for text in overrides {
+                apply(&mut table, text)?;
+            }
+            table.try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML, without comments.
+    ///
+    /// # Errors
+    /// Never for a recipe that was read; the TOML writer's error otherwise.
+    pub fn to_toml(&self) -> Result<String, RecipeError> {
+        toml::to_string_pretty(self)
+            .map_err(|e| RecipeError::Text { origin: self.name.clone(), message: e.to_string() })
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        let fault = |field: &'static str, got: String, accepts: &str| {
+            Err(RecipeError::Value { name: self.name.clone(), field, got, accepts: accepts.to_owned() })
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
+            return fault("name", self.name.clone(), "1 to 64 lower-case letters, digits and hyphens");
+        }
+        if !(self.normalization.std > 0.0 && self.normalization.std.is_finite()) {
+            return fault("normalization.std", self.normalization.std.to_string(), "a positive number");
+        }
+        match (&self.architecture, &self.classifier, &self.flow, &self.output.plan) {
+            (Some(architecture), None, Some(flow), Some(plan)) => {
+                if let Err(e) = architecture.validate() {
+                    return fault("architecture", format!("{}", architecture.kind()), &e.to_string());
+                }
+                if let Err(e) = flow.path.parse::<Path>() {
+                    return fault("flow.path", flow.path.clone(), &e.to_string());
+                }
+                if let Err(e) = flow.time.parse::<TimeDistribution>() {
+                    return fault("flow.time", flow.time.clone(), &e.to_string());
+                }
+                if !(0.0..=1.0).contains(&flow.label_dropout) {
+                    return fault("flow.label_dropout", flow.label_dropout.to_string(), "0 to 1");
+                }
+                if let Err(e) = plan.parse::<SamplePlan>() {
+                    return fault("output.plan", plan.clone(), &e.to_string());
+                }
+            }
+            (None, Some(judge), None, None) => {
+                if judge.shift > 4 {
+                    return fault("classifier.shift", judge.shift.to_string(), "0 to 4 pixels");
+                }
+            }
+            _ => {
+                let accepts = "either [architecture] with [flow] and output.plan, or [classifier] without them";
+                return fault("architecture", "this mixture of sections".into(), accepts);
+            }
+        }
+        let t = &self.train;
+        if !(1..=65_536).contains(&t.batch) {
+            return fault("train.batch", t.batch.to_string(), "1 to 65536");
+        }
+        if !(1..=100_000_000).contains(&t.steps) {
+            return fault("train.steps", t.steps.to_string(), "1 to 100000000");
+        }
+        if t.warmup_steps >= t.steps && t.warmup_steps > 0 {
+            return fault("train.warmup_steps", t.warmup_steps.to_string(), "fewer than train.steps");
+        }
+        for (field, value) in
+            [("train.learning_rate", t.learning_rate), ("train.clip_norm", t.clip_norm)]
+        {
+            if !(value > 0.0 && value.is_finite()) {
+                return fault(field, value.to_string(), "a positive number");
+            }
+        }
+        for (field, value) in
+            [("train.final_learning_rate", t.final_learning_rate), ("train.weight_decay", t.weight_decay)]
+        {
+            if !(value >= 0.0 && value.is_finite()) {
+                return fault(field, value.to_string(), "zero or a positive number");
+            }
+        }
+        for (field, value) in
+            [("train.betas", t.betas[0]), ("train.betas", t.betas[1]), ("train.ema_decay", t.ema_decay)]
+        {
+            if !(0.0..1.0).contains(&value) {
+                return fault(field, value.to_string(), "0 to below 1");
+            }
+        }
+        if self.output.checkpoint_every == 0 || self.output.report_every == 0 {
+            return fault("output.checkpoint_every or output.report_every", "0".into(), "1 or more steps");
+        }
+        Ok(())
+    }
+}
+
+/// Applies `section.key=value`; the value is TOML, or a bare string.
+fn apply(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
+    let wrong = || RecipeError::Override { got: text.to_owned() };
+    let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let last = parts.pop().filter(|l| !l.is_empty()).ok_or_else(wrong)?;
+    let mut at = table;
+    for part in parts {
+        let next = at.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = next.as_table_mut().ok_or_else(wrong)?;
+    }
+    at.insert(last.to_owned(), parsed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLAGSHIP: &str = include_str!("../../recipes/mnist-unet.toml");
+    const JUDGE: &str = include_str!("../../recipes/mnist-classifier.toml");
+
+    fn overridden(set: &str) -> Result<Recipe, RecipeError> {
+        Recipe::parse(FLAGSHIP, "test", &[set.to_owned()])
+    }
+
+    #[test]
+    fn the_shipped_recipes_are_valid_and_survive_writing() {
+        for text in [FLAGSHIP, JUDGE] {
+            let recipe = Recipe::parse(text, "test", &[]).unwrap();
+            let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
+            assert_eq!(again, recipe);
+        }
+    }
+
+    #[test]
+    fn an_override_replaces_one_value() {
+        assert_eq!(overridden("train.steps=1234").unwrap().train.steps, 1234);
+        let recipe = overridden("flow.time=uniform").unwrap();
+        assert_eq!(recipe.flow.unwrap().time, "uniform");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = overridden("train.stepps=3").unwrap_err().to_string();
+        assert!(error.contains("stepps"), "{error}");
+        assert!(error.contains("steps"), "{error}");
+    }
+
+    #[test]
+    fn a_malformed_override_shows_the_form() {
+        assert!(matches!(overridden("train.steps"), Err(RecipeError::Override { .. })));
+    }
+
+    #[test]
+    fn values_out_of_range_name_the_key() {
+        let field = |set: &str| match overridden(set).unwrap_err() {
+            RecipeError::Value { field, .. } => field,
+            other => panic!("{other}"),
+        };
+        assert_eq!(field("train.batch=0"), "train.batch");
+        assert_eq!(field("train.learning_rate=-1.0"), "train.learning_rate");
+        assert_eq!(field("train.ema_decay=1.0"), "train.ema_decay");
+        assert_eq!(field("flow.label_dropout=2.0"), "flow.label_dropout");
+        assert_eq!(field("flow.path=strait"), "flow.path");
+        assert_eq!(field("name=A/b"), "name");
+        assert_eq!(field("normalization.std=0.0"), "normalization.std");
+    }
+}

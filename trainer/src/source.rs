@@ -1,0 +1,110 @@
+//! Opens a velocity network from where it may be: an exported model, a checkpoint folder, or a run folder (its newest checkpoint).
+
+use crate::recipe::Normalization;
+use crate::train::{Checkpoint, State, latest};
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use model_export::{Header, Kind, Precision};
+use models::{Architecture, Network, Weights};
+use std::path::Path;
+
+/// A velocity network on a device, and what is known of it.
+pub struct Source {
+    /// The network.
+    pub network: Network,
+    /// Its sizes.
+    pub architecture: Architecture,
+    /// How pixels become its values.
+    pub normalization: Normalization,
+    /// Its id.
+    pub name: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a network came from.
+pub enum Origin {
+    /// An exported file's header and precision.
+    File(Box<Header>, Precision),
+    /// A checkpoint.
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl Source {
+    /// Opens `path` on `device`.
+    ///
+    /// # Errors
+    /// Nothing there, a damaged file, or a model of another kind.
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        if path.is_dir() {
+            Self::open_dir(path, device)
+        } else {
+            let bytes = std::fs::read(path).with_context(|| {
+                format!("cannot read {}: give a .safetensors file, a checkpoint or a run folder", path.display())
+            })?;
+            Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
+        }
+    }
+
+    /// Reads an exported model.
+    ///
+    /// # Errors
+    /// A damaged file, a model of another kind, or weights that do not fit.
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+        let file = model_export::read(bytes)?;
+        if file.header.kind != Kind::Velocity {
+            bail!("this is a {} model; a velocity model is needed here", file.header.kind.id());
+        }
+        let architecture: Architecture = serde_json::from_value(file.header.architecture.clone())
+            .context("the file's architecture is not one that this program knows")?;
+        let network = architecture.with_weights(weights(file.tensors), device)?;
+        let normalization =
+            Normalization { mean: file.header.normalization.mean, std: file.header.normalization.std };
+        let name = file.header.name.clone();
+        let origin = Origin::File(Box::new(file.header), file.precision);
+        Ok(Self { network, architecture, normalization, name, origin })
+    }
+
+    fn open_dir(path: &Path, device: &Device) -> Result<Self> {
+        let checkpoint = open_checkpoint(path)?;
+        let recipe = checkpoint.recipe()?;
+        let architecture = recipe.architecture.clone().with_context(|| {
+            format!("{} is a run of a classifier; a velocity model is needed here", path.display())
+        })?;
+        let network = checkpoint.load_average(architecture.init(device))?;
+        Ok(Self {
+            network,
+            architecture,
+            normalization: recipe.normalization,
+            name: recipe.name,
+            origin: Origin::Checkpoint(Box::new(checkpoint)),
+        })
+    }
+
+    /// The training state, for a checkpoint.
+    pub fn state(&self) -> Option<&State> {
+        match &self.origin {
+            Origin::Checkpoint(checkpoint) => Some(checkpoint.state()),
+            Origin::File(..) => None,
+        }
+    }
+}
+
+/// Opens a checkpoint folder, or the newest checkpoint of a run folder.
+///
+/// # Errors
+/// A folder that is neither.
+pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
+    if path.join("state.json").exists() {
+        return Ok(Checkpoint::open(path)?);
+    }
+    match latest(path)? {
+        Some(checkpoint) => Ok(checkpoint),
+        None => bail!("{} holds no checkpoint: give a run folder or one of its checkpoints", path.display()),
+    }
+}
+
+/// A file's tensors as a network takes them.
+pub fn weights(tensors: std::collections::BTreeMap<String, model_export::TensorF32>) -> Weights {
+    tensors.into_iter().map(|(name, t)| (name, (t.shape, t.data))).collect()
+}

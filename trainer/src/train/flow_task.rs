@@ -1,0 +1,133 @@
+//! Flow matching (Lipman 2022, Liu 2022): regress the velocity of the path between noise and an image.
+//!
+//! x_t = a(t) x1 + s(t) x0, target a'(t) x1 + s'(t) x0, loss = mean squared error over all values. Noise, times and
+//! label dropout of step k come from generators keyed by (seed, k). Path arithmetic is done on the loader's thread.
+
+use super::Task;
+use super::order::Order;
+use crate::data::mnist::Dataset;
+use crate::recipe::Recipe;
+use crate::sampler::{self, Sampler};
+use anyhow::{Context, Result, anyhow};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use flow::path::Path as FlowPath;
+use flow::plan::SamplePlan;
+use flow::time::TimeDistribution;
+use models::{Architecture, Network};
+use rand_chacha::rand_core::RngCore;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Training a velocity network on labelled images.
+pub struct FlowTask<'a> {
+    recipe: &'a Recipe,
+    architecture: &'a Architecture,
+    data: &'a Dataset,
+    order: Order,
+    path: FlowPath,
+    time: TimeDistribution,
+    label_dropout: f64,
+    plan: SamplePlan,
+}
+
+/// One step's images on their paths.
+pub struct FlowBatch {
+    x_t: Vec<f32>,
+    target: Vec<f32>,
+    t: Vec<f32>,
+    class: Vec<i32>,
+}
+
+impl<'a> FlowTask<'a> {
+    /// For a recipe with an architecture, and images of its size.
+    ///
+    /// # Errors
+    /// A recipe of another kind, or images of another size or with labels out of range.
+    pub fn new(recipe: &'a Recipe, data: &'a Dataset) -> Result<Self> {
+        let architecture = recipe.architecture.as_ref().context("the recipe has no [architecture]")?;
+        let flow = recipe.flow.as_ref().context("the recipe has no [flow]")?;
+        let [channels, height, width] = architecture.image();
+        if channels != 1 || (height, width) != (data.height, data.width) {
+            return Err(anyhow!(
+                "the images are {}x{}, the architecture takes {channels}x{height}x{width}",
+                data.height,
+                data.width
+            ));
+        }
+        if let Some(label) = data.labels.iter().find(|&&l| usize::from(l) >= architecture.classes()) {
+            return Err(anyhow!("a label is {label}, the architecture has {} classes", architecture.classes()));
+        }
+        Ok(Self {
+            recipe,
+            architecture,
+            data,
+            order: Order::new(recipe.seed, data.count, recipe.train.batch),
+            path: flow.path.parse()?,
+            time: flow.time.parse()?,
+            label_dropout: flow.label_dropout,
+            plan: recipe.output.plan.as_deref().unwrap_or_default().parse()?,
+        })
+    }
+}
+
+impl Task for FlowTask<'_> {
+    type Model = Network;
+    type Batch = FlowBatch;
+
+    fn init(&self, device: &Device) -> Network {
+        self.architecture.init(device)
+    }
+
+    fn batch(&self, step: u64) -> FlowBatch {
+        let indices = self.order.indices(step);
+        let n = self.architecture.image_len();
+        let batch = indices.len();
+        let seed = self.recipe.seed;
+        let mut rng = flow::noise::rng(seed ^ 0x7469_6d65_0000_0000, step);
+        let times = self.time.sample_batch(&mut rng, batch);
+        let normalization = self.recipe.normalization;
+        let mut made = FlowBatch {
+            x_t: Vec::with_capacity(batch * n),
+            target: Vec::with_capacity(batch * n),
+            t: times.iter().map(|&t| t as f32).collect(),
+            class: Vec::with_capacity(batch),
+        };
+        for (i, (&index, &t)) in indices.iter().zip(&times).enumerate() {
+            let image = &self.data.images[index * n..(index + 1) * n];
+            let noise = flow::noise::gaussian(seed ^ 0x6e6f_6973_6500_0000, step * batch as u64 + i as u64, n);
+            let [a, s, da, ds] =
+                [self.path.a(t), self.path.s(t), self.path.da(t), self.path.ds(t)].map(|c| c as f32);
+            for (&pixel, &x0) in image.iter().zip(&noise) {
+                let x1 = (f32::from(pixel) / 255.0 - normalization.mean) / normalization.std;
+                made.x_t.push(a * x1 + s * x0);
+                made.target.push(da * x1 + ds * x0);
+            }
+            let dropped = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= 1.0 - self.label_dropout;
+            let label = usize::from(self.data.labels[index]);
+            made.class.push(if dropped { self.architecture.null_class() } else { label } as i32);
+        }
+        made
+    }
+
+    fn loss(&self, model: &Network, batch: FlowBatch, device: &Device) -> Tensor<1> {
+        let count = batch.class.len();
+        let [channels, height, width] = self.architecture.image();
+        let shape = [count, channels, height, width];
+        let x_t = Tensor::<4>::from_data(TensorData::new(batch.x_t, shape), device);
+        let target = Tensor::<4>::from_data(TensorData::new(batch.target, shape), device);
+        let t = Tensor::<1>::from_data(TensorData::new(batch.t, [count]), device);
+        let class = Tensor::<1, Int>::from_data(TensorData::new(batch.class, [count]), device);
+        (model.forward(x_t, t, class) - target).square().mean()
+    }
+
+    fn report(&self, model: &Network, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>> {
+        let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device);
+        let samples = sampler.run(&self.plan, |_| {})?;
+        let path = dir.join("grids").join(format!("step-{step:08}.png"));
+        sampler::write_grid(&path, &samples, 10)?;
+        let mut report = Map::new();
+        report.insert("grid".into(), json!(path.display().to_string()));
+        report.insert("evaluations".into(), json!(samples.evaluations));
+        Ok(report)
+    }
+}
