@@ -1,0 +1,217 @@
+//! The only loop: from the start state along a field, with a solver, by fixed knots or by a tolerance.
+//!
+//! It is asynchronous (a browser reads a device asynchronously; natively a caller blocks on it), reports every
+//! accepted state, can be cancelled between steps, and never spends more evaluations than it is allowed.
+
+use crate::Error;
+use crate::field::Field;
+use crate::solver::Solver;
+use crate::state::State;
+use std::ops::ControlFlow;
+
+mod adaptive;
+mod fixed;
+
+/// Where the steps fall. Times may also descend: from data back to noise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stepping {
+    /// One step between each two neighbours. One knot alone is no step at all.
+    Fixed {
+        /// Strictly increasing or strictly decreasing.
+        knots: Vec<f64>,
+    },
+    /// Steps chosen so that the estimated error of each is at most atol + rtol |x| in every sample.
+    Adaptive {
+        /// The first time.
+        t0: f64,
+        /// The last time.
+        t1: f64,
+        /// The relative tolerance.
+        rtol: f64,
+        /// The absolute tolerance.
+        atol: f64,
+        /// The length of the first step; chosen by Hairer's rule when none is given.
+        first_step: Option<f64>,
+    },
+}
+
+/// What an observer sees of an accepted state.
+pub struct Report<'a, S> {
+    /// The time reached.
+    pub t: f64,
+    /// The step that led here; 0 at the start.
+    pub h: f64,
+    /// The state.
+    pub x: &'a S,
+    /// Steps accepted so far.
+    pub accepted: usize,
+    /// Steps rejected so far.
+    pub rejected: usize,
+    /// Evaluations of the network so far, rejected steps and guidance's second branch included.
+    pub evaluations: usize,
+    /// How many steps there will be, when that is known.
+    pub total_steps: Option<usize>,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The last time was reached.
+    Finished,
+    /// The observer broke off before that.
+    Cancelled,
+    /// The next step would have cost more evaluations than were allowed.
+    BudgetExhausted,
+    /// No step, however small, met the tolerance.
+    StepTooSmall,
+}
+
+/// The result: the last accepted state, which is the final one only if `end` says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome<S> {
+    /// The last accepted state.
+    pub x: S,
+    /// Its time.
+    pub t: f64,
+    /// Evaluations of the network, counted where it was called.
+    pub evaluations: usize,
+    /// Steps accepted.
+    pub accepted: usize,
+    /// Steps rejected.
+    pub rejected: usize,
+    /// Why the loop ended.
+    pub end: End,
+}
+
+/// Integrates `x0` along `field`.
+///
+/// `observe` is called for the start state (with `accepted` 0) and then for every accepted state; when it breaks
+/// before the last one, the outcome is `End::Cancelled`. `max_evaluations` bounds the evaluations of this run;
+/// the best state so far comes back when they do not suffice.
+pub async fn integrate<S, F, O>(
+    field: &mut F,
+    solver: &Solver,
+    stepping: &Stepping,
+    x0: S,
+    max_evaluations: Option<usize>,
+    observe: O,
+) -> Result<Outcome<S>, Error>
+where
+    S: State,
+    F: Field<S>,
+    O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>,
+{
+    match stepping {
+        Stepping::Fixed { knots } => {
+            fixed::check(knots)?;
+            let run = Run::new(field, x0, knots[0], knots[knots.len() - 1], max_evaluations, observe);
+            fixed::run(run, solver, knots).await
+        }
+        &Stepping::Adaptive { t0, t1, rtol, atol, first_step } => {
+            let control = adaptive::Control { rtol, atol, first_step };
+            let error_order = control.check(solver, t0, t1)?;
+            let run = Run::new(field, x0, t0, t1, max_evaluations, observe);
+            adaptive::run(run, solver, &control, error_order, t1).await
+        }
+    }
+}
+
+/// A run under way: what both kinds of stepping share.
+struct Run<'f, S, F, O> {
+    field: Within<'f, F>,
+    observe: O,
+    max_evaluations: Option<usize>,
+    /// The field's count when the run began: a field may be used again.
+    evaluations_before: usize,
+    total_steps: Option<usize>,
+    x: S,
+    t: f64,
+    accepted: usize,
+    rejected: usize,
+}
+
+impl<'f, S: State, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>> Run<'f, S, F, O> {
+    fn new(field: &'f mut F, x: S, t0: f64, t1: f64, max_evaluations: Option<usize>, observe: O) -> Self {
+        Self {
+            evaluations_before: field.evaluations(),
+            field: Within { field, low: t0.min(t1), high: t0.max(t1) },
+            observe,
+            max_evaluations,
+            total_steps: None,
+            x,
+            t: t0,
+            accepted: 0,
+            rejected: 0,
+        }
+    }
+
+    fn evaluations(&self) -> usize {
+        self.field.evaluations() - self.evaluations_before
+    }
+
+    /// Whether so many more calls of the field stay within the budget.
+    fn affords(&self, calls: usize) -> bool {
+        let cost = calls.saturating_mul(self.field.evaluations_per_call());
+        self.max_evaluations.is_none_or(|most| self.evaluations().saturating_add(cost) <= most)
+    }
+
+    async fn report(&mut self, h: f64) -> ControlFlow<()> {
+        let evaluations = self.evaluations();
+        (self.observe)(Report {
+            t: self.t,
+            h,
+            x: &self.x,
+            accepted: self.accepted,
+            rejected: self.rejected,
+            evaluations,
+            total_steps: self.total_steps,
+        })
+        .await
+    }
+
+    /// Takes a step to `x` at time `t` and reports it.
+    async fn accept(&mut self, x: S, t: f64) -> ControlFlow<()> {
+        let h = t - self.t;
+        self.x = x;
+        self.t = t;
+        self.accepted += 1;
+        self.report(h).await
+    }
+
+    fn outcome(self, end: End) -> Outcome<S> {
+        Outcome {
+            evaluations: self.evaluations(),
+            x: self.x,
+            t: self.t,
+            accepted: self.accepted,
+            rejected: self.rejected,
+            end,
+        }
+    }
+}
+
+/// A field that is never asked outside the interval of integration: t + h may round to just beyond its end.
+struct Within<'f, F> {
+    field: &'f mut F,
+    low: f64,
+    high: f64,
+}
+
+impl<S, F: Field<S>> Field<S> for Within<'_, F> {
+    fn velocity(&mut self, t: f64, x: &S) -> Result<S, Error> {
+        self.field.velocity(t.clamp(self.low, self.high), x)
+    }
+
+    fn evaluations(&self) -> usize {
+        self.field.evaluations()
+    }
+
+    fn evaluations_per_call(&self) -> usize {
+        self.field.evaluations_per_call()
+    }
+}
+
+/// Whether every element of a state is a finite number.
+async fn is_finite<S: State>(x: &S) -> Result<bool, Error> {
+    Ok(S::error_ratio(x, x, x, 0.0, 1.0).await?.is_finite())
+}

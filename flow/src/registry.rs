@@ -1,0 +1,286 @@
+//! Registries are data: every choice that a person can make is an [`Entry`] with its parameters, ranges and
+//! defaults. Command-line choices, help, the page's selectors, names in URLs, docs and tests iterate over them;
+//! no second list exists.
+//!
+//! A family (schedules, solvers, ...) is declared once with the macro `family!`. Adding a member is one new file
+//! beside the others and one line in that declaration, which also declares the file's module.
+//!
+//! The text form of a choice is `id`, or `id:name=value,name=value` when a value differs from its default; then
+//! all parameters are printed.
+
+use crate::error::{Error, nearest};
+use std::fmt;
+
+/// One parameter of an entry: its name, its range and its default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// The name in text forms.
+    pub name: &'static str,
+    /// The label beside a control.
+    pub label: &'static str,
+    /// One line that a visitor understands.
+    pub about: &'static str,
+    /// The value when none is given.
+    pub default: f64,
+    /// The smallest accepted value.
+    pub min: f64,
+    /// The largest accepted value.
+    pub max: f64,
+    /// The step of a slider.
+    pub step: f64,
+}
+
+/// One member of a family.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The id in text forms, URLs and files: lowercase and stable.
+    pub id: &'static str,
+    /// The label in a selector.
+    pub label: &'static str,
+    /// One line that a visitor understands.
+    pub about: &'static str,
+    /// The defining formula.
+    pub formula: &'static str,
+    /// The paper or book that it comes from.
+    pub source: &'static str,
+    /// Its parameters, in the order of the text form.
+    pub params: &'static [ParamSpec],
+}
+
+/// A family of entries: everything of one kind.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// The kind in error messages: `solver`.
+    pub kind: &'static str,
+    /// The kind's plural, as `flow-digits list` takes it: `solvers`.
+    pub plural: &'static str,
+    /// Its entries, in the order in which to show them.
+    pub entries: Vec<&'static Entry>,
+}
+
+/// Every family, in the order in which to show them.
+pub fn families() -> Vec<Family> {
+    vec![
+        crate::solver::Solver::family(),
+        crate::schedule::Schedule::family(),
+        crate::path::Path::family(),
+        crate::coupling::Coupling::family(),
+        crate::time::TimeDistribution::family(),
+        crate::guidance::Guidance::family(),
+    ]
+}
+
+/// An entry with a valid value for each of its parameters. A `Choice` that exists is a valid one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    entry: &'static Entry,
+    values: Vec<f64>,
+}
+
+impl Choice {
+    /// The entry with all parameters at their defaults.
+    pub(crate) fn defaults(entry: &'static Entry) -> Self {
+        Self { entry, values: entry.params.iter().map(|p| p.default).collect() }
+    }
+
+    /// Parses `id` or `id:name=value,...` against one family's entries.
+    pub(crate) fn parse(
+        kind: &'static str,
+        entries: impl Iterator<Item = &'static Entry>,
+        text: &str,
+    ) -> Result<Self, Error> {
+        let (id, rest) = match text.split_once(':') {
+            Some((id, rest)) => (id.trim(), Some(rest)),
+            None => (text.trim(), None),
+        };
+        let entries: Vec<_> = entries.collect();
+        let Some(entry) = entries.iter().find(|entry| entry.id == id) else {
+            let accepted: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            return Err(Error::UnknownId {
+                kind,
+                got: id.to_owned(),
+                nearest: nearest(id, &accepted),
+                accepted,
+            });
+        };
+        let mut choice = Self::defaults(entry);
+        let mut given = vec![false; entry.params.len()];
+        for part in rest.into_iter().flat_map(|rest| rest.split(',')) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = (name.trim(), value.trim());
+            let index = choice.index(name)?;
+            if std::mem::replace(&mut given[index], true) {
+                return Err(choice.refuse(index, value, "one value, not two"));
+            }
+            let number = value.parse().map_err(|_| choice.refuse_number(index, value))?;
+            choice.set(index, number)?;
+        }
+        Ok(choice)
+    }
+
+    /// The entry chosen.
+    pub fn entry(&self) -> &'static Entry {
+        self.entry
+    }
+
+    /// The values of the entry's parameters, in its order.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The value of a parameter, if the entry has one of this name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let index = self.entry.params.iter().position(|p| p.name == name)?;
+        self.values.get(index).copied()
+    }
+
+    /// The same choice with one parameter changed.
+    pub fn with(&self, name: &str, value: f64) -> Result<Self, Error> {
+        let mut changed = self.clone();
+        let index = changed.index(name)?;
+        changed.set(index, value)?;
+        Ok(changed)
+    }
+
+    fn index(&self, name: &str) -> Result<usize, Error> {
+        self.entry.params.iter().position(|p| p.name == name).ok_or_else(|| {
+            let accepted: Vec<_> = self.entry.params.iter().map(|p| p.name).collect();
+            Error::UnknownParameter {
+                id: self.entry.id.to_owned(),
+                got: name.to_owned(),
+                nearest: nearest(name, &accepted),
+                accepted,
+            }
+        })
+    }
+
+    fn set(&mut self, index: usize, value: f64) -> Result<(), Error> {
+        let spec = &self.entry.params[index];
+        // Written so that NaN is out of range.
+        if !(value >= spec.min && value <= spec.max) {
+            return Err(self.refuse_number(index, &value.to_string()));
+        }
+        // Adding zero turns -0 into 0, so that equal values print alike.
+        self.values[index] = value + 0.0;
+        Ok(())
+    }
+
+    fn refuse_number(&self, index: usize, got: &str) -> Error {
+        let spec = &self.entry.params[index];
+        self.refuse(index, got, &format!("a number from {} to {}", spec.min, spec.max))
+    }
+
+    fn refuse(&self, index: usize, got: &str, accepts: &str) -> Error {
+        Error::Parameter {
+            id: self.entry.id.to_owned(),
+            parameter: self.entry.params[index].name.to_owned(),
+            got: got.to_owned(),
+            accepts: accepts.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry.id)?;
+        if self.entry.params.iter().zip(&self.values).all(|(spec, value)| spec.default == *value) {
+            return Ok(());
+        }
+        for (i, (spec, value)) in self.entry.params.iter().zip(&self.values).enumerate() {
+            write!(f, "{}{}={value}", if i == 0 { ':' } else { ',' }, spec.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Declares a family: the modules of its members, the table of them, and the type that holds a valid choice.
+///
+/// `$Rule` is the family's trait; it must have `fn entry(&self) -> &'static Entry` and be dyn-compatible.
+macro_rules! family {
+    (
+        $(#[$meta:meta])*
+        $Name:ident, $kind:literal, $plural:literal, $Rule:ident,
+        [$($module:ident :: $Unit:ident),+ $(,)?]
+    ) => {
+        $(mod $module;)+
+
+        static RULES: &[&dyn $Rule] = &[$(&$module::$Unit),+];
+
+        /// The family's entries, in the order in which to show them.
+        pub fn entries() -> impl Iterator<Item = &'static $crate::registry::Entry> + Clone {
+            RULES.iter().map(|rule| rule.entry())
+        }
+
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $Name {
+            choice: $crate::registry::Choice,
+            /// Position in `RULES`.
+            index: usize,
+        }
+
+        impl $Name {
+            /// The family as data.
+            pub fn family() -> $crate::registry::Family {
+                $crate::registry::Family { kind: $kind, plural: $plural, entries: entries().collect() }
+            }
+
+            /// Every member, with its parameters at their defaults.
+            pub fn all() -> impl Iterator<Item = Self> {
+                entries().enumerate().map(|(index, entry)| Self {
+                    choice: $crate::registry::Choice::defaults(entry),
+                    index,
+                })
+            }
+
+            /// Parses the text form.
+            pub fn parse(text: &str) -> Result<Self, $crate::Error> {
+                text.parse()
+            }
+
+            /// The id in the registry.
+            pub fn id(&self) -> &'static str {
+                self.choice.entry().id
+            }
+
+            /// The entry and the values chosen.
+            pub fn choice(&self) -> &$crate::registry::Choice {
+                &self.choice
+            }
+
+            /// The same with one parameter changed.
+            pub fn with(&self, name: &str, value: f64) -> Result<Self, $crate::Error> {
+                Ok(Self { choice: self.choice.with(name, value)?, index: self.index })
+            }
+
+            fn from_choice_text(text: &str) -> Result<Self, $crate::Error> {
+                let choice = $crate::registry::Choice::parse($kind, entries(), text)?;
+                let index = entries().position(|entry| entry.id == choice.entry().id).unwrap_or(0);
+                Ok(Self { choice, index })
+            }
+
+            fn rule(&self) -> &'static dyn $Rule {
+                RULES[self.index]
+            }
+        }
+    };
+}
+
+/// The text form of a family whose members are all written as a choice.
+macro_rules! choice_text {
+    ($Name:ident) => {
+        impl std::str::FromStr for $Name {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> Result<Self, $crate::Error> {
+                Self::from_choice_text(text)
+            }
+        }
+
+        impl std::fmt::Display for $Name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.choice.fmt(f)
+            }
+        }
+    };
+}

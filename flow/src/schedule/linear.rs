@@ -1,0 +1,23 @@
+//! Constant steps: g(u) = u.
+
+use super::Rule;
+use crate::registry::Entry;
+
+pub(super) struct Linear;
+
+impl Rule for Linear {
+    fn entry(&self) -> &'static Entry {
+        &Entry {
+            id: "linear",
+            label: "Even",
+            about: "All steps have the same length.",
+            formula: "g(u) = u",
+            source: "Lipman et al. 2022, arXiv 2210.02747",
+            params: &[],
+        }
+    }
+
+    fn at(&self, _: &[f64], u: f64) -> f64 {
+        u
+    }
+}

@@ -1,0 +1,73 @@
+//! Training-time distributions of t: where along the path a network is asked to learn. One distribution a file.
+//!
+//! Every t drawn lies strictly between 0 and 1.
+
+use crate::rand_core::RngCore;
+use crate::registry::Entry;
+
+/// What a distribution must know.
+trait Rule: Sync {
+    fn entry(&self) -> &'static Entry;
+    /// One t in (0, 1).
+    fn sample(&self, values: &[f64], rng: &mut dyn RngCore) -> f64;
+    /// `n` of them: independent, unless the distribution spreads them over the batch.
+    fn sample_batch(&self, values: &[f64], rng: &mut dyn RngCore, n: usize) -> Vec<f64> {
+        (0..n).map(|_| self.sample(values, rng)).collect()
+    }
+}
+
+family! {
+    /// A training-time distribution with valid parameters.
+    TimeDistribution, "time distribution", "times", Rule,
+    [
+        uniform::Uniform,
+        logit_normal::LogitNormal,
+    ]
+}
+choice_text!(TimeDistribution);
+
+impl TimeDistribution {
+    /// One t in (0, 1).
+    pub fn sample<R: RngCore>(&self, rng: &mut R) -> f64 {
+        self.rule().sample(self.choice.values(), rng)
+    }
+
+    /// `n` times in (0, 1) for one batch.
+    pub fn sample_batch<R: RngCore>(&self, rng: &mut R, n: usize) -> Vec<f64> {
+        self.rule().sample_batch(self.choice.values(), rng, n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+
+    #[test]
+    fn every_time_lies_strictly_between_0_and_1_even_at_the_ends_of_the_parameters() {
+        for distribution in TimeDistribution::all() {
+            let mut variants = vec![distribution.clone()];
+            for spec in distribution.choice().entry().params {
+                for value in [spec.min, spec.max] {
+                    let changed: Vec<_> =
+                        variants.iter().map(|d| d.with(spec.name, value).unwrap()).collect();
+                    variants.extend(changed);
+                }
+            }
+            for variant in variants {
+                let mut rng = noise::rng(1, 2);
+                let times = variant.sample_batch(&mut rng, 2000);
+                assert_eq!(times.len(), 2000);
+                assert!(times.iter().all(|t| *t > 0.0 && *t < 1.0), "{variant}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_generator_gives_the_same_times() {
+        for distribution in TimeDistribution::all() {
+            let draw = || distribution.sample_batch(&mut noise::rng(7, 0), 10);
+            assert_eq!(draw(), draw());
+        }
+    }
+}
