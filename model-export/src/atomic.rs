@@ -1,0 +1,102 @@
+//! A file that is either the old one or the whole new one, also when the machine stops in between.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes beside `path`, flushes to the disk, renames over `path`, and flushes the folder's entry.
+///
+/// # Errors
+/// What the file system said, with the path; the scratch file is gone and `path` is as it was before.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let scratch = scratch_path(path)?;
+    write_and_rename(&scratch, path, bytes).map_err(|error| {
+        // The scratch may not exist; the first error is the one to report.
+        let _ = fs::remove_file(&scratch);
+        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    })
+}
+
+fn write_and_rename(scratch: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(scratch)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(scratch, path)?;
+    sync_folder(folder(path))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A name of this process and this call, so that two writers do not share a scratch.
+fn scratch_path(path: &Path) -> io::Result<PathBuf> {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = path.file_name() else {
+        let message = format!("{} names no file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    };
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let name = format!(".{}.{}-{call}.scratch", name.to_string_lossy(), std::process::id());
+    Ok(folder(path).join(name))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be opened as a file; the rename alone has to do.
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_no_scratch_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new, and longer").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new, and longer");
+        assert_eq!(names(folder.path()), ["model.safetensors"]);
+    }
+
+    #[test]
+    fn a_failed_rename_leaves_what_was_there_and_no_scratch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inside"), b"kept").unwrap();
+        let error = write_atomically(&path, b"bytes").unwrap_err();
+        assert!(error.to_string().contains("taken"), "{error}");
+        assert_eq!(names(folder.path()), ["taken"]);
+        assert_eq!(fs::read(path.join("inside")).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_atomically(&folder.path().join("no/file"), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("no/file"), "{error}");
+    }
+}
