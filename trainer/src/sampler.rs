@@ -127,6 +127,16 @@ impl<'a> Sampler<'a> {
     }
 }
 
+impl Samples {
+    /// Puts other samples of the same size behind these.
+    pub fn append(&mut self, mut other: Self) {
+        self.pixels.append(&mut other.pixels);
+        self.labels.append(&mut other.labels);
+        self.evaluations = self.evaluations.max(other.evaluations);
+        self.time += other.time;
+    }
+}
+
 /// Writes samples as a PNG grid with so many columns.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Where the shipped models are, seen from the project's root.
 pub(crate) const MODELS: &str = "public/models";
 /// The judge that ships.
-pub(crate) const JUDGE: &str = "public/models/mnist-classifier.safetensors";
+pub(crate) const JUDGE: &str = "trainer/judge/mnist-classifier.safetensors";
 /// Where `data` puts MNIST and everything else looks for it.
 pub(crate) const DATA: &str = "data/mnist";
 

@@ -36,6 +36,11 @@ pub(crate) struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// Whether the flags say anything about guidance.
+    pub(crate) fn names_guidance(&self) -> bool {
+        self.guidance.is_some() || self.plan.as_deref().is_some_and(|p| p.contains("guidance="))
+    }
+
     /// The plan that the flags describe, on top of `default`.
     pub(crate) fn plan(&self, default: &str) -> Result<SamplePlan> {
         let flags = [

@@ -1,0 +1,90 @@
+//! `flow-digits eval`.
+
+use super::plan::PlanArgs;
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use trainer::data::mnist;
+use trainer::device::DeviceChoice;
+use trainer::evaluation::evaluate;
+use trainer::judge::Judge;
+use trainer::sampler::Sampler;
+use trainer::source::Source;
+
+const EXAMPLES: &str = "\
+Examples:
+  flow-digits eval public/models/mnist-unet.safetensors
+  flow-digits eval runs/mnist-unet --guidance 1 --steps 10 --images 2000
+  flow-digits eval --judge-only --data data/mnist
+
+Without guidance flags, the model is judged without guidance (scale 1) and with it (scale 2), by 10 Heun steps.";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An exported model, a run folder or a checkpoint
+    #[arg(required_unless_present = "judge_only")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Images to generate and judge; FID from fewer than a few thousand is biased upwards
+    #[arg(long, default_value_t = 10_000)]
+    images: usize,
+    /// The judge's file
+    #[arg(long, default_value = super::JUDGE)]
+    judge: PathBuf,
+    /// Judge the judge: its accuracy on MNIST's test images
+    #[arg(long)]
+    judge_only: bool,
+    /// Folder with MNIST, for --judge-only
+    #[arg(long, default_value = super::DATA)]
+    data: PathBuf,
+    /// The figures as JSON, one line a plan
+    #[arg(long)]
+    json: bool,
+    /// auto, cuda, cuda:N, wgpu, cpu or torch
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let opened = args.device.open()?;
+    eprintln!("device: {}", opened.description);
+    let judge = Judge::open(&args.judge, &opened.device)?;
+    eprintln!("judge: {}", judge.description);
+    let Some(model) = args.model.as_ref().filter(|_| !args.judge_only) else {
+        let (_, test) = mnist::load(&args.data)?;
+        let bar = super::image_bar(test.count, "judging");
+        let verdict = judge.look_at(&test, |n| bar.set_position(n as u64))?;
+        bar.finish_and_clear();
+        println!("{:.2}% of {} test images", 100.0 * verdict.accuracy(&test.labels), test.count);
+        if let Some(facts) = &judge.facts {
+            println!("FID of the real test images against {}: {:.3}", facts.reference, facts.test_fid);
+        }
+        return Ok(());
+    };
+    if !(100..=1_000_000).contains(&args.images) {
+        bail!("--images {}: accepted are 100 to 1000000", args.images);
+    }
+    let source = Source::open(model, &opened.device)?;
+    let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, &opened.device);
+    let plan = args.plan.plan("")?;
+    let plans = if args.plan.names_guidance() {
+        vec![plan]
+    } else {
+        let mut without = plan.clone();
+        without.set("guidance", "1")?;
+        vec![without, plan]
+    };
+    for plan in plans {
+        let bar = super::image_bar(args.images, "sampling");
+        let evaluation = evaluate(&sampler, &judge, &plan, args.images, |n| bar.set_position(n as u64))?;
+        bar.finish_and_clear();
+        if args.json {
+            println!("{}", serde_json::to_string(&evaluation)?);
+        } else {
+            println!("{}", evaluation.plan);
+            println!("  {}; {:.0} s", evaluation.line(), evaluation.seconds);
+        }
+    }
+    Ok(())
+}

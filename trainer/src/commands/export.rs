@@ -1,0 +1,105 @@
+//! `flow-digits export`.
+
+use anyhow::{Context, Result, bail};
+use model_export::Precision;
+use std::path::PathBuf;
+use trainer::data::mnist;
+use trainer::device::DeviceChoice;
+use trainer::export::{ExportOptions, export_judge, export_velocity};
+use trainer::fid;
+use trainer::judge::{Judge, JudgeFacts};
+use trainer::source::open_checkpoint;
+
+const EXAMPLES: &str = "\
+Examples:
+  flow-digits export runs/mnist-unet
+  flow-digits export runs/mnist-unet --precision f16 --images 2000 --dir public/models
+  flow-digits export runs/mnist-classifier --judge trainer/judge/mnist-classifier.safetensors";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run folder or a checkpoint
+    run: PathBuf,
+    /// Folder of the models and their manifest
+    #[arg(long, default_value = super::MODELS)]
+    dir: PathBuf,
+    /// auto, f32, f16 or int8; auto takes int8 if it costs less than 2% of FID
+    #[arg(long, default_value = "auto")]
+    precision: String,
+    /// Images of each evaluation
+    #[arg(long, default_value_t = 5000)]
+    images: usize,
+    /// Make this the model that the page starts with
+    #[arg(long)]
+    default: bool,
+    /// The judge's file: read for a velocity model, written for a classifier
+    #[arg(long, default_value = super::JUDGE)]
+    judge: PathBuf,
+    /// Folder with MNIST, for a classifier's statistics
+    #[arg(long, default_value = super::DATA)]
+    data: PathBuf,
+    /// auto, cuda, cuda:N, wgpu, cpu or torch
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let precision = match args.precision.as_str() {
+        "auto" => None,
+        text => match Precision::parse(text) {
+            Some(precision) => Some(precision),
+            None => bail!("--precision {text}: accepted are auto, f32, f16 and int8"),
+        },
+    };
+    if !(100..=1_000_000).contains(&args.images) {
+        bail!("--images {}: accepted are 100 to 1000000", args.images);
+    }
+    let checkpoint = open_checkpoint(&args.run)?;
+    let recipe = checkpoint.recipe()?;
+    let opened = args.device.open()?;
+    println!("device: {}", opened.description);
+    let exported = if let Some(config) = &recipe.classifier {
+        let (train, test) = mnist::load(&args.data)?;
+        let model = checkpoint.load_average(config.network.init(&opened.device))?;
+        let judge = Judge::new(model, config, recipe.normalization, &opened.device);
+        let bar = super::image_bar(train.count + test.count, "judging");
+        let seen = judge.look_at(&train, |n| bar.set_position(n as u64))?;
+        let unseen = judge.look_at(&test, |n| bar.set_position((train.count + n) as u64))?;
+        bar.finish_and_clear();
+        let reference = fid::Statistics::of(&seen.features, seen.width)?;
+        let real = fid::Statistics::of(&unseen.features, unseen.width)?;
+        let facts = JudgeFacts {
+            test_accuracy: unseen.accuracy(&test.labels),
+            reference: "MNIST training set".into(),
+            reference_count: train.count,
+            mean: reference.mean().to_vec(),
+            covariance: reference.upper_triangle(),
+            test_fid: fid::frechet(&real, &reference)?,
+        };
+        println!("test accuracy {:.2}%", 100.0 * facts.test_accuracy);
+        println!("FID of the real test images against the training set {:.3}", facts.test_fid);
+        export_judge(&checkpoint, &facts, &opened.device, &args.judge)?
+    } else {
+        let judge = Judge::open(&args.judge, &opened.device)?;
+        let options = ExportOptions {
+            dir: args.dir.clone(),
+            precision,
+            images: args.images,
+            default: args.default,
+        };
+        let bar = super::image_bar(args.images, "sampling");
+        let exported = export_velocity(&checkpoint, &judge, &opened.device, &options, |n, what| {
+            bar.set_message(what);
+            bar.set_position(n as u64);
+        })
+        .with_context(|| args.run.display().to_string())?;
+        bar.finish_and_clear();
+        exported
+    };
+    for finding in &exported.findings {
+        println!("{finding}");
+    }
+    println!("wrote {} ({}, {:.0} kB)", exported.path.display(), exported.precision, exported.bytes as f64 / 1e3);
+    Ok(())
+}

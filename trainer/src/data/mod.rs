@@ -1,0 +1,4 @@
+//! Data sets: reading them from disk, and fetching MNIST.
+
+pub mod idx;
+pub mod mnist;

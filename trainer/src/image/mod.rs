@@ -1,0 +1,3 @@
+//! Images to files: PNG grids and NumPy arrays.
+
+pub mod grid;

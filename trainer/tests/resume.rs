@@ -1,0 +1,106 @@
+//! A run that was stopped and resumed ends in the same bits as one that was not (Flex, CPU).
+//!
+//! One test in a process of its own, because Burn's seed is global to a device.
+
+use burn::tensor::Device;
+use std::path::Path;
+use trainer::data::mnist::Dataset;
+use trainer::recipe::Recipe;
+use trainer::train::{FlowTask, Run, latest, train};
+
+/// Small images with labels: a bar whose position is the class.
+fn bars() -> Dataset {
+    let (count, side) = (40, 28);
+    let mut images = vec![0; count * side * side];
+    for (i, image) in images.chunks_mut(side * side).enumerate() {
+        let row = 2 * (i % 10) + 3;
+        image[row * side..(row + 2) * side].fill(255);
+    }
+    let labels = (0..count).map(|i| (i % 10) as u8).collect();
+    Dataset { images, labels, count, height: side, width: side }
+}
+
+fn recipe() -> Recipe {
+    let text = include_str!("../../recipes/mnist-unet.toml");
+    let overrides = [
+        "architecture.channels=[8, 16]",
+        "architecture.blocks=1",
+        "architecture.embedding=16",
+        "architecture.groups=4",
+        "architecture.attention_heads=2",
+        "train.batch=6",
+        "train.steps=9",
+        "train.warmup_steps=2",
+        "output.checkpoint_every=2",
+        "output.report_every=9",
+        "output.plan=solver=euler&steps=2&guidance=2&count=10",
+    ];
+    Recipe::parse(text, "test", &overrides.map(str::to_owned)).unwrap()
+}
+
+fn run(dir: &Path, resume: bool, stop_after: Option<u64>) -> anyhow::Result<()> {
+    let recipe = recipe();
+    let data = bars();
+    let task = FlowTask::new(&recipe, &data)?;
+    let run = Run {
+        recipe: &recipe,
+        dir: dir.to_owned(),
+        device: Device::flex(),
+        device_description: "cpu (Flex)".into(),
+        resume,
+        stop_after,
+    };
+    train(&task, &run).map(|_| ())
+}
+
+/// The SHA-256 of weights, average and optimizer, and the metrics without their speeds.
+fn end(dir: &Path) -> (Vec<String>, Vec<String>) {
+    let checkpoint = latest(dir).unwrap().unwrap();
+    assert_eq!(checkpoint.state().step, 9);
+    assert_eq!(checkpoint.state().images, 54);
+    let recipe = recipe();
+    let architecture = recipe.architecture.unwrap();
+    let device = Device::flex();
+    let hash = |weights: models::Weights| {
+        let bits: Vec<u8> = weights.values().flat_map(|w| w.1.iter().flat_map(|v| v.to_le_bytes())).collect();
+        model_export::manifest::sha256_hex(&bits)
+    };
+    let model = checkpoint.load_model(architecture.init(&device)).unwrap();
+    let average = checkpoint.load_average(architecture.init(&device)).unwrap();
+    let metrics = std::fs::read_to_string(dir.join("metrics.jsonl")).unwrap();
+    let losses = metrics
+        .lines()
+        .map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {} {}", value["step"], value["loss"], value["gradient_norm"])
+        })
+        .collect();
+    (vec![hash(model.weights()), hash(average.weights())], losses)
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_same_bits_as_an_unbroken_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (whole, broken) = (scratch.path().join("whole"), scratch.path().join("broken"));
+    run(&whole, false, None).unwrap();
+
+    run(&broken, false, Some(3)).unwrap();
+    let refusal = run(&broken, false, None).unwrap_err().to_string();
+    assert!(refusal.contains("--resume"), "{refusal}");
+    run(&broken, true, Some(5)).unwrap();
+    // What a kill in the middle of a save leaves behind is no checkpoint, and does not stop the next one.
+    let half = broken.join("checkpoints/.step-00000006.writing");
+    std::fs::create_dir_all(&half).unwrap();
+    std::fs::write(half.join("model.bpk"), b"half").unwrap();
+    run(&broken, true, None).unwrap();
+
+    assert_eq!(end(&whole), end(&broken));
+    assert!(whole.join("grids/step-00000009.png").exists());
+
+    // A newest checkpoint that is damaged gives way to the one before.
+    std::fs::write(broken.join("checkpoints/step-00000009/model.bpk"), b"damaged").unwrap();
+    assert_eq!(latest(&broken).unwrap().unwrap().state().step, 8);
+
+    let nothing = run(&scratch.path().join("nowhere"), true, None).unwrap_err().to_string();
+    assert!(nothing.contains("no checkpoint"), "{nothing}");
+}
