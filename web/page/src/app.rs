@@ -1,0 +1,119 @@
+//! The article: a short paragraph and something to touch. Story and manners are the project's page notes.
+
+use crate::address::{self, Writer};
+use crate::conductor::Conductor;
+use crate::controls::Controls;
+use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
+use crate::session::{Session, Wish};
+use crate::{player, words};
+use leptos::prelude::*;
+use std::cell::RefCell;
+
+/// The whole page.
+#[component]
+pub(crate) fn App() -> impl IntoView {
+    let asked = address::read();
+    let notices = asked.faults.iter().map(words::address).collect();
+    let session = Session::new(asked.plan, notices);
+    let conductor = Conductor::new(session, asked.backend, asked.names_model);
+    provide_context(session);
+
+    let writer = RefCell::new(Writer::default());
+    Effect::new(move |_| {
+        let Wish { plan, change } = session.wish.get();
+        session.retries.track();
+        writer.borrow_mut().write(&plan, asked.backend, change);
+        conductor.wish(plan);
+    });
+    player::follow(session);
+    let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
+        let asked = address::read();
+        session.notices.set(asked.faults.iter().map(words::address).collect());
+        session.wish.set(Wish { plan: asked.plan, change: None });
+    });
+    on_cleanup(move || back_and_forward.remove());
+
+    let state = Memo::new(move |_| session.state());
+    let hash = move || {
+        session.filmed.track();
+        session.film.with_value(|film| film.complete.then(|| film.hash()))
+    };
+    view! {
+        <main>
+            <header class="prose">
+                <h1>"Noise, pushed gently, becomes a seven"</h1>
+                <p class="lead">
+                    "A small network has learned which way to push each pixel. Follow its pushes from pure noise, and "
+                    "handwriting forms. Everything here is computed in your browser, as you watch."
+                </p>
+            </header>
+
+            <section
+                class="instrument"
+                aria-label="Instrument: digits forming from noise"
+                data-testid="instrument"
+                data-state=move || state.get().id()
+                data-pixels-hash=hash
+                data-backend=move || session.badge.with(|badge| badge.backend.map(protocol::Backend::id))
+                data-evaluations=move || session.tally.with(|tally| tally.evaluations)
+            >
+                <div class="stage">
+                    <Screen/>
+                    <Timeline/>
+                    <Badge/>
+                    <Notices/>
+                </div>
+                <Controls/>
+            </section>
+            <p class="visually-hidden" role="status" aria-live="polite" data-testid="status">
+                {move || session.spoken.get()}
+            </p>
+
+            <Story/>
+            <Colophon/>
+        </main>
+    }
+}
+
+/// The paragraphs below the instrument.
+#[component]
+fn Story() -> impl IntoView {
+    view! {
+        <article class="prose">
+            <h2>"What you are watching"</h2>
+            <p>
+                "Every picture of 28 by 28 pixels is a point in a space of 784 dimensions. At "
+                <span class="formula">"t = 0"</span>
+                " each digit starts as a random point: noise. The network looks at where a point is, and at what time, and "
+                "answers with a " <em>"velocity"</em> ": a direction and a speed. Move a little that way, ask again, and at "
+                <span class="formula">"t = 1"</span>
+                " the point has arrived where handwritten digits live. The noise depends only on the seed, so the same "
+                "settings always give the same digits, here and on any other machine."
+            </p>
+            <p>
+                "The line under the picture is that journey. Each tick is a place where the solver stopped to ask; between "
+                "two ticks the picture glides straight from one stop to the next. Drag along it."
+            </p>
+
+            <h2>"A step costs an evaluation"</h2>
+            <p>
+                "Asking the network is what costs time; everything else is nearly free. " <em>"Euler"</em>
+                " asks once a step and walks straight ahead until the next. " <em>"Heun"</em>
+                " walks, asks again where it arrived, and goes by the average: twice the price, but its error shrinks with "
+                "the square of the step. Higher orders go on in that way. So the fair question is not which solver is "
+                "better at ten steps, but which is better for the same number of evaluations. The count below the picture "
+                "is the true one, guidance included: with guidance the network is asked twice each time, once "
+                "about your digit and once about digits in general, and the difference is exaggerated."
+            </p>
+
+            <h2>"Where to spend them"</h2>
+            <p>
+                "Steps need not be even. A schedule is a curve that says how far along the journey each step gets: where it "
+                "is steep, steps are long, and where it is flat the solver looks closely. Choose a curve with the controls, "
+                "bend it with its sliders, lower the steps until the digits begin to suffer, and see which "
+                "curve holds out longest. With Dormand–Prince you can leave the choice to the solver: give it a "
+                "tolerance, and it makes its steps as long as the tolerance allows."
+            </p>
+        </article>
+    }
+}

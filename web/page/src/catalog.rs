@@ -1,0 +1,129 @@
+//! The site's two lists, as the page needs them: `site.json` (programs) and `models/manifest.json` (models).
+//!
+//! The page only shows and fetches what they name; the worker reads the manifest strictly before it builds anything.
+
+use protocol::Backend;
+use serde::Deserialize;
+
+/// Where the lists are, relative to the page.
+pub(crate) const SITE: &str = "site.json";
+/// The manifest's place.
+pub(crate) const MANIFEST: &str = "models/manifest.json";
+
+/// The workers' programs.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(crate) struct Site {
+    cpu: Option<Program>,
+    gpu: Option<Program>,
+}
+
+/// One worker's program.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(crate) struct Program {
+    /// The JavaScript beside the wasm.
+    pub(crate) js: String,
+    /// The wasm.
+    pub(crate) wasm: String,
+    /// The wasm's size, not compressed.
+    pub(crate) bytes: u64,
+}
+
+impl Site {
+    /// The program of a backend, if this site has one.
+    pub(crate) fn program(&self, backend: Backend) -> Option<&Program> {
+        match backend {
+            Backend::Cpu => self.cpu.as_ref(),
+            Backend::Gpu => self.gpu.as_ref(),
+        }
+    }
+}
+
+/// The models that ship.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(crate) struct Catalog {
+    /// Id of the model to begin with.
+    pub(crate) default: String,
+    /// All models, of every kind.
+    models: Vec<Entry>,
+}
+
+/// One model.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(crate) struct Entry {
+    /// Id in plans and addresses.
+    pub(crate) id: String,
+    /// A short name.
+    pub(crate) label: String,
+    /// One line about it.
+    pub(crate) about: String,
+    kind: String,
+    file: String,
+    /// The file's size.
+    pub(crate) bytes: u64,
+    /// Number of weights.
+    pub(crate) parameters: u64,
+    /// Multiply-adds of one evaluation of one image.
+    pub(crate) multiply_adds: u64,
+    self_test: Option<StoredAnswer>,
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+struct StoredAnswer {
+    file: String,
+}
+
+impl Catalog {
+    /// The models that draw, in the manifest's order.
+    pub(crate) fn velocities(&self) -> impl Iterator<Item = &Entry> {
+        self.models.iter().filter(|entry| entry.kind == "velocity")
+    }
+
+    /// The drawing model of that id.
+    pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
+        self.velocities().find(|entry| entry.id == id)
+    }
+}
+
+impl Entry {
+    /// Where its file is, relative to the page.
+    pub(crate) fn url(&self) -> String {
+        format!("models/{}", self.file)
+    }
+
+    /// Where the stored answer of its self-test is.
+    pub(crate) fn answer_url(&self) -> Option<String> {
+        self.self_test.as_ref().map(|test| format!("models/{}", test.file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_without_a_gpu_program_is_a_site() {
+        let text = r#"{"cpu":{"js":"workers/cpu-1.js","wasm":"workers/cpu-1.wasm","bytes":7},"gpu":null}"#;
+        let site: Site = serde_json::from_str(text).unwrap();
+        assert_eq!(site.program(Backend::Cpu).map(|program| program.bytes), Some(7));
+        assert_eq!(site.program(Backend::Gpu), None);
+    }
+
+    #[test]
+    fn only_models_that_draw_are_offered() {
+        let entry = |id: &str, kind: &str| {
+            format!(
+                r#"{{"id":"{id}","label":"L","about":"","kind":"{kind}","file":"{id}.safetensors","bytes":1,
+                "sha256":"","precision":"f16","parameters":1,"multiply_adds":1,"path":"","metrics":{{}}}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"format":1,"default":"a","models":[{},{}]}}"#,
+            entry("a", "velocity"),
+            entry("judge", "classifier")
+        );
+        let catalog: Catalog = serde_json::from_str(&text).unwrap();
+        assert_eq!(catalog.velocities().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(catalog.entry("judge"), None);
+        assert_eq!(catalog.entry("a").map(Entry::url).as_deref(), Some("models/a.safetensors"));
+    }
+}

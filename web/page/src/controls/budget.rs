@@ -1,0 +1,115 @@
+//! How much work: a number of steps, or a tolerance where the solver can choose its own.
+
+use super::slider::Slider;
+use crate::session::{Change, Session};
+use flow::plan::{Budget, SamplePlan};
+use leptos::prelude::*;
+
+/// The slider's most steps, unless the plan has more.
+const MOST_STEPS: usize = 50;
+/// The tolerance to begin with.
+const TOLERANCE: f64 = 0.01;
+/// Exponents of ten that the tolerance's slider reaches; beyond them digits no longer change, or no longer form.
+const EXPONENTS: (f64, f64) = (-4.0, -0.5);
+
+/// Steps or tolerance.
+#[component]
+pub(crate) fn Work() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let budget = session.part(|plan| plan.budget);
+    let adaptive = session.part(|plan| plan.solver.adaptive());
+    let by_tolerance = Memo::new(move |_| matches!(budget.get(), Budget::Tolerance(_)));
+    let switch = move || {
+        adaptive.get().then(|| {
+            let face = |label: &'static str, tolerance: bool| {
+                let choose = move |_| {
+                    session.change(Change::Made, |plan| {
+                        plan.budget =
+                            if tolerance { Budget::Tolerance(TOLERANCE) } else { SamplePlan::default().budget };
+                    });
+                };
+                view! {
+                    <label class="choice">
+                        <input type="radio" name="budget" value=label
+                            prop:checked=move || by_tolerance.get() == tolerance on:change=choose/>
+                        <span class="face">{label}</span>
+                    </label>
+                }
+            };
+            view! {
+                <fieldset data-testid="budget">
+                    <legend class="visually-hidden">"How steps are chosen"</legend>
+                    <div class="switch">{face("Steps", false)}{face("Tolerance", true)}</div>
+                </fieldset>
+            }
+        })
+    };
+    view! {
+        <div class="control">
+            {switch}
+            {move || if by_tolerance.get() { view! { <Tolerance/> }.into_any() } else { view! { <Steps/> }.into_any() }}
+        </div>
+    }
+}
+
+#[component]
+fn Steps() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let steps = session.part(|plan| match plan.budget {
+        Budget::Steps(steps) => steps,
+        Budget::Tolerance(_) => 1,
+    });
+    let expected = session.part(SamplePlan::expected_evaluations);
+    let said = move || match expected.get() {
+        Some(evaluations) => format!("{}, {evaluations} evaluations", steps.get()),
+        None => steps.get().to_string(),
+    };
+    view! {
+        <Slider id="steps" label="Steps" min=1.0
+            max=Signal::derive(move || steps.get().max(MOST_STEPS) as f64) step=1.0
+            position=Signal::derive(move || steps.get() as f64) said=Signal::derive(said)
+            moved=move |(position, change): (f64, Change)| {
+                session.change(change, |plan| plan.budget = Budget::Steps(position.round().max(1.0) as usize));
+            }/>
+    }
+}
+
+#[component]
+fn Tolerance() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let tolerance = session.part(|plan| match plan.budget {
+        Budget::Tolerance(tolerance) => tolerance,
+        Budget::Steps(_) => TOLERANCE,
+    });
+    // To the right is more work, as with steps.
+    let position = Signal::derive(move || -tolerance.get().log10());
+    view! {
+        <Slider id="tol" label="Tolerance" min=-EXPONENTS.1
+            max=Signal::derive(move || position.get().max(-EXPONENTS.0)) step=0.1
+            position=position said=Signal::derive(move || tolerance.get().to_string())
+            about="The error that a step may make, in every digit; smaller is more work."
+            moved=move |(position, change): (f64, Change)| {
+                session.change(change, |plan| plan.budget = Budget::Tolerance(rounded(-position)));
+            }/>
+    }
+}
+
+/// Ten to the power of `exponent`, with two figures, so that the address stays short.
+fn rounded(exponent: f64) -> f64 {
+    format!("{:.1e}", 10_f64.powf(exponent)).parse().unwrap_or(TOLERANCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_position_of_the_tolerance_is_one_that_a_plan_accepts() {
+        for tenth in 5..=40 {
+            let tolerance = rounded(-f64::from(tenth) / 10.0);
+            let plan: SamplePlan = format!("solver=dopri5&tol={tolerance}").parse().unwrap();
+            assert_eq!(plan.budget, Budget::Tolerance(tolerance));
+        }
+        assert_eq!([rounded(-2.0), rounded(-1.5)], [0.01, 0.032]);
+    }
+}

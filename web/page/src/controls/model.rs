@@ -1,0 +1,42 @@
+//! Which model, of those that the manifest names.
+
+use crate::session::{Change, Session};
+use crate::words::size;
+use leptos::prelude::*;
+
+/// The models.
+#[component]
+pub(crate) fn Models() -> impl IntoView {
+    let session = expect_context::<Session>();
+    let chosen = session.part(|plan| plan.model.clone());
+    let options = move || {
+        session.catalog.with(|catalog| {
+            let entries = catalog.iter().flat_map(|catalog| catalog.velocities().cloned().collect::<Vec<_>>());
+            entries
+                .map(|entry| {
+                    let (id, value) = (entry.id.clone(), entry.id);
+                    let text = format!("{} ({})", entry.label, size(entry.bytes));
+                    view! { <option value=value selected=move || chosen.get() == id>{text}</option> }
+                })
+                .collect_view()
+        })
+    };
+    let about = move || {
+        let id = chosen.get();
+        session.catalog.with(|catalog| Some(catalog.as_ref()?.entry(&id)?.about.clone()))
+    };
+    let choose = move |event| {
+        let id = event_target_value(&event);
+        session.change(Change::Made, |plan| plan.model = id);
+    };
+    view! {
+        <div class="control">
+            <label class="name" for="model">"Model"</label>
+            <div class="field">
+                <select id="model" name="model" data-testid="model" on:change=choose
+                    disabled=move || session.catalog.with(Option::is_none)>{options}</select>
+            </div>
+            <p class="about">{about}</p>
+        </div>
+    }
+}

@@ -1,0 +1,54 @@
+//! A labelled slider: dragging changes the plan at once, letting go settles the change.
+
+use crate::session::Change;
+use leptos::prelude::*;
+
+/// A slider. Its positions are numbers; what they mean is `said`.
+#[component]
+pub(crate) fn Slider(
+    /// For `id`, `name` and tests.
+    id: &'static str,
+    /// The label.
+    #[prop(into)]
+    label: String,
+    /// One line below it.
+    #[prop(into, optional)]
+    about: String,
+    /// The least position.
+    min: f64,
+    /// The greatest position.
+    #[prop(into)]
+    max: Signal<f64>,
+    /// From one position to the next.
+    step: f64,
+    /// Where it is.
+    #[prop(into)]
+    position: Signal<f64>,
+    /// What that means, for people.
+    #[prop(into)]
+    said: Signal<String>,
+    /// It was moved.
+    #[prop(into)]
+    moved: Callback<(f64, Change)>,
+) -> impl IntoView {
+    let change = move |event: &leptos::ev::Event, change| {
+        if let Ok(position) = event_target_value(event).parse() {
+            moved.run((position, change));
+        }
+    };
+    let described = (!about.is_empty()).then(|| format!("{id}-about"));
+    view! {
+        <div class="slider">
+            <div class="head">
+                <label class="name" for=id>{label}</label>
+                <output for=id>{said}</output>
+            </div>
+            <input type="range" id=id name=id data-testid=id min=min max=max step=step
+                aria-valuetext=said aria-describedby=described.clone()
+                prop:value=move || position.get().to_string()
+                on:input=move |event| change(&event, Change::Dragging)
+                on:change=move |event| change(&event, Change::Made)/>
+            {described.map(|described| view! { <p class="about" id=described>{about}</p> })}
+        </div>
+    }
+}

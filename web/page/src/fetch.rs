@@ -1,0 +1,97 @@
+//! Bytes over the wire, counted as they arrive.
+//!
+//! What arrives is counted after decompression, because that is what the lists' sizes speak of and what every browser
+//! can tell while it reads. What was really transferred is asked of the browser afterwards ([`transferred`]).
+
+use js_sys::{Array, Promise, Reflect, Uint8Array};
+use leptos::prelude::window;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, Response};
+
+/// Why something could not be fetched.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum FetchError {
+    /// The server answered, with another status than success.
+    Status {
+        /// The address asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// No answer, or one that broke off.
+    Network {
+        /// The address asked.
+        url: String,
+        /// What the browser said.
+        what: String,
+    },
+}
+
+/// Fetches `url` (relative to the page) and calls `arrived` with the bytes so far.
+pub(crate) async fn bytes(url: &str, mut arrived: impl FnMut(u64)) -> Result<Uint8Array, FetchError> {
+    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
+    let response = response(url).await?;
+    let Some(body) = response.body() else { return Ok(Uint8Array::new_with_length(0)) };
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    let mut chunks: Vec<Uint8Array> = Vec::new();
+    let mut total = 0;
+    loop {
+        let part = JsFuture::from(reader.read()).await.map_err(network)?;
+        if Reflect::get(&part, &"done".into()).is_ok_and(|done| done.is_truthy()) {
+            break;
+        }
+        let chunk: Uint8Array = Reflect::get(&part, &"value".into()).map_err(network)?.unchecked_into();
+        total += chunk.length();
+        chunks.push(chunk);
+        arrived(u64::from(total));
+    }
+    let all = Uint8Array::new_with_length(total);
+    let mut offset = 0;
+    for chunk in chunks {
+        all.set(&chunk, offset);
+        offset += chunk.length();
+    }
+    Ok(all)
+}
+
+/// Fetches a text.
+pub(crate) async fn text(url: &str) -> Result<String, FetchError> {
+    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
+    let text = response(url).await?.text().map_err(network)?;
+    let text = JsFuture::from(text).await.map_err(network)?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+async fn response(url: &str) -> Result<Response, FetchError> {
+    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
+    let asked: Promise = window().fetch_with_str(url);
+    let response: Response = JsFuture::from(asked).await.map_err(network)?.unchecked_into();
+    if response.ok() {
+        Ok(response)
+    } else {
+        Err(FetchError::Status { url: url.to_owned(), status: response.status() })
+    }
+}
+
+/// Bytes that this page's requests moved over the network so far, headers included; 0 where the browser does not
+/// tell or everything came from its cache.
+pub(crate) fn transferred() -> u64 {
+    let Some(clock) = window().performance() else { return 0 };
+    let entries: Array = ["navigation", "resource"]
+        .iter()
+        .map(|kind| clock.get_entries_by_type(kind))
+        .fold(Array::new(), |all, part| all.concat(&part));
+    entries
+        .iter()
+        .map(|entry| entry.unchecked_into::<PerformanceResourceTiming>().transfer_size())
+        .sum::<f64>() as u64
+}
+
+/// What a JavaScript error says.
+pub(crate) fn say(error: &JsValue) -> String {
+    Reflect::get(error, &"message".into())
+        .ok()
+        .and_then(|message| message.as_string())
+        .unwrap_or_else(|| format!("{error:?}"))
+}

@@ -1,0 +1,308 @@
+//! One worker, seen from the page: questions that are awaited, runs that stream, and an end that is told once.
+//!
+//! A machine that was dismissed, or whose worker broke, answers every open question with a fault, so nothing
+//! waits for ever. A watch counts seconds of silence while something is expected: a graphics processor that hangs says nothing.
+
+use crate::catalog::Program;
+use futures::channel::oneshot;
+use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
+use leptos::prelude::{document, set_interval_with_handle};
+use protocol::{Backend, Fault, ToPage, ToWorker};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// The worker's script, beside the page.
+const SCRIPT: &str = "worker.js";
+
+/// What a machine tells without being asked a question.
+pub(crate) enum Event {
+    /// A state: the message, and its pixels in [0, 1].
+    Frame(ToPage, Vec<f32>),
+    /// The run reached its end, or failed.
+    Run(ToPage),
+    /// It is of no more use.
+    Broken(Fault),
+}
+
+/// A question that waits for its answer.
+struct Question {
+    /// The model that it is about, empty for the start.
+    model: String,
+    /// Whether a message is its answer.
+    answers: fn(&ToPage) -> bool,
+    reply: oneshot::Sender<Result<ToPage, Fault>>,
+}
+
+struct Inner {
+    worker: Worker,
+    questions: Vec<Question>,
+    loaded: Vec<String>,
+    /// A run is in progress: messages are expected.
+    running: bool,
+    silent_s: u32,
+    broken: bool,
+    tell: Rc<dyn Fn(Event)>,
+}
+
+/// A worker, its program and its models.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    /// What it computes with.
+    pub(crate) backend: Backend,
+    inner: Rc<RefCell<Inner>>,
+}
+
+impl Machine {
+    /// Starts a worker with a program already fetched and waits until its device is open. `patience_s` is how long it may
+    /// be silent while something is expected of it; `None` trusts it.
+    pub(crate) async fn start(
+        backend: Backend,
+        program: &Program,
+        wasm: &Uint8Array,
+        patience_s: Option<u32>,
+        tell: impl Fn(Event) + 'static,
+    ) -> Result<Self, Fault> {
+        let broken = |error: JsValue| Fault::Program { what: crate::fetch::say(&error) };
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name(&format!("flow-digits {}", backend.id()));
+        let worker = Worker::new_with_options(SCRIPT, &options).map_err(broken)?;
+        let machine = Self {
+            backend,
+            inner: Rc::new(RefCell::new(Inner {
+                worker: worker.clone(),
+                questions: Vec::new(),
+                loaded: Vec::new(),
+                running: false,
+                silent_s: 0,
+                broken: false,
+                tell: Rc::new(tell),
+            })),
+        };
+        machine.listen(&worker);
+        if let Some(patience_s) = patience_s {
+            machine.watch(patience_s);
+        }
+
+        // The program is handed over, not copied: a machine that replaces this one gets its own.
+        let bytes = wasm.slice(0, wasm.length()).buffer();
+        let first = Object::new();
+        let base = document().base_uri().ok().flatten().unwrap_or_default();
+        let js = web_sys::Url::new_with_base(&program.js, &base).map_err(broken)?.href();
+        let _ = Reflect::set(&first, &"js".into(), &js.into());
+        let _ = Reflect::set(&first, &"wasm".into(), &bytes);
+        let ready = machine.ask("", |answer| matches!(answer, ToPage::Ready { .. }));
+        worker.post_message_with_transfer(&first, &Array::of1(&bytes)).map_err(broken)?;
+        match ready.await? {
+            ToPage::Ready { version: protocol::VERSION, .. } => Ok(machine),
+            other => {
+                machine.dismiss();
+                let what = format!("the page speaks version {}, the worker said {other:?}", protocol::VERSION);
+                Err(Fault::Program { what })
+            }
+        }
+    }
+
+    /// Hands a model over, unless it is there already.
+    pub(crate) async fn load(&self, model: &str, manifest: &str, bytes: &Uint8Array) -> Result<(), Fault> {
+        if self.has(model) {
+            return Ok(());
+        }
+        let answer = self.ask(model, |answer| matches!(answer, ToPage::Loaded { .. }));
+        self.say(&ToWorker::Load { model: model.to_owned(), manifest: manifest.to_owned() }, Some(bytes));
+        answer.await?;
+        self.inner.borrow_mut().loaded.push(model.to_owned());
+        Ok(())
+    }
+
+    /// Whether a model is loaded.
+    pub(crate) fn has(&self, model: &str) -> bool {
+        self.inner.borrow().loaded.iter().any(|loaded| loaded == model)
+    }
+
+    /// The greatest difference from the stored answer, and whether it is small enough.
+    pub(crate) async fn self_test(&self, model: &str, answer: &Uint8Array) -> Result<(f32, bool), Fault> {
+        let reply = self.ask(model, |answer| matches!(answer, ToPage::SelfTested { .. }));
+        self.say(&ToWorker::SelfTest { model: model.to_owned() }, Some(answer));
+        match reply.await? {
+            ToPage::SelfTested { worst, agrees, .. } => Ok((worst, agrees)),
+            other => Err(Fault::Message { what: format!("{other:?}") }),
+        }
+    }
+
+    /// Milliseconds for one evaluation at each of `protocol::MEASURED_BATCHES`.
+    pub(crate) async fn measure(&self, model: &str) -> Result<[f64; 2], Fault> {
+        let reply = self.ask(model, |answer| matches!(answer, ToPage::Measured { .. }));
+        self.say(&ToWorker::Measure { model: model.to_owned() }, None);
+        match reply.await? {
+            ToPage::Measured { evaluation_ms, .. } => Ok(evaluation_ms),
+            other => Err(Fault::Message { what: format!("{other:?}") }),
+        }
+    }
+
+    /// Begins a run; one in progress is cancelled.
+    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.running = true;
+            inner.silent_s = 0;
+        }
+        self.say(&ToWorker::Sample { run, plan }, None);
+    }
+
+    /// Ends the run in progress.
+    pub(crate) fn cancel(&self) {
+        if std::mem::take(&mut self.inner.borrow_mut().running) {
+            self.say(&ToWorker::Cancel, None);
+        }
+    }
+
+    /// Ends the worker. Open questions are answered with a fault.
+    pub(crate) fn dismiss(&self) {
+        self.fall(Fault::Program { what: "it was dismissed".to_owned() });
+    }
+
+    fn ask(&self, model: &str, answers: fn(&ToPage) -> bool) -> impl Future<Output = Result<ToPage, Fault>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        let mut inner = self.inner.borrow_mut();
+        inner.silent_s = 0;
+        if inner.broken {
+            let _ = reply.send(Err(Fault::Program { what: "the worker has ended".to_owned() }));
+        } else {
+            inner.questions.push(Question { model: model.to_owned(), answers, reply });
+        }
+        async move {
+            answer.await.unwrap_or_else(|_| Err(Fault::Program { what: "the worker has ended".to_owned() }))
+        }
+    }
+
+    fn say(&self, message: &ToWorker, bytes: Option<&Uint8Array>) {
+        // Structs of numbers and strings cannot fail to become JSON.
+        let text = serde_json::to_string(message).unwrap_or_default();
+        let buffer = bytes.map(|bytes| bytes.slice(0, bytes.length()).buffer());
+        let parts = Array::of2(&text.into(), buffer.as_ref().map_or(&JsValue::NULL, AsRef::as_ref));
+        let transferred = buffer.as_ref().map_or_else(Array::new, |buffer| Array::of1(buffer));
+        let worker = self.inner.borrow().worker.clone();
+        if let Err(error) = worker.post_message_with_transfer(&parts, &transferred) {
+            self.fall(Fault::Message { what: crate::fetch::say(&error) });
+        }
+    }
+
+    fn listen(&self, worker: &Worker) {
+        let machine = self.clone();
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            machine.hear(&event.data());
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        on_message.forget();
+        let machine = self.clone();
+        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+            // Handled here; without this the browser would report it once more.
+            event.prevent_default();
+            let what = event.message();
+            let what = if what.is_empty() { "its script could not be loaded".to_owned() } else { what };
+            machine.fall(Fault::Program { what });
+        });
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        on_error.forget();
+    }
+
+    fn hear(&self, data: &JsValue) {
+        let parts: &Array = data.unchecked_ref();
+        let text = parts.get(0).as_string().unwrap_or_default();
+        let message: ToPage = match serde_json::from_str(&text) {
+            Ok(message) => message,
+            Err(error) => return self.fall(Fault::Message { what: format!("{error} in {text}") }),
+        };
+        let tell = {
+            let mut inner = self.inner.borrow_mut();
+            if inner.broken {
+                return;
+            }
+            inner.silent_s = 0;
+            inner.tell.clone()
+        };
+        match message {
+            ToPage::Frame { .. } => {
+                let buffer: ArrayBuffer = parts.get(1).unchecked_into();
+                tell(Event::Frame(message, js_sys::Float32Array::new(&buffer).to_vec()));
+            }
+            ToPage::Done { .. } | ToPage::Failed { .. } => {
+                self.inner.borrow_mut().running = false;
+                tell(Event::Run(message));
+            }
+            ToPage::Fatal { fault } => self.fall(fault),
+            answer => self.answer(answer),
+        }
+    }
+
+    fn answer(&self, answer: ToPage) {
+        let (about, refused) = match &answer {
+            ToPage::Loaded { model, .. } | ToPage::SelfTested { model, .. } | ToPage::Measured { model, .. } => {
+                (model.as_str(), None)
+            }
+            ToPage::Refused { model, fault } => (model.as_str(), Some(fault.clone())),
+            _ => ("", None),
+        };
+        let mut inner = self.inner.borrow_mut();
+        let asked = inner.questions.iter().position(|question| {
+            question.model == about && (refused.is_some() || (question.answers)(&answer))
+        });
+        if let Some(asked) = asked {
+            let question = inner.questions.remove(asked);
+            drop(inner);
+            let _ = question.reply.send(refused.map_or(Ok(answer), Err));
+        }
+    }
+
+    /// The end: the worker is thrown away, open questions are answered, and whoever owns the machine is told.
+    fn fall(&self, fault: Fault) {
+        let (questions, tell) = {
+            let mut inner = self.inner.borrow_mut();
+            if std::mem::replace(&mut inner.broken, true) {
+                return;
+            }
+            inner.running = false;
+            inner.worker.set_onmessage(None);
+            inner.worker.set_onerror(None);
+            inner.worker.terminate();
+            (std::mem::take(&mut inner.questions), inner.tell.clone())
+        };
+        let asked = !questions.is_empty();
+        for question in questions {
+            let _ = question.reply.send(Err(fault.clone()));
+        }
+        // Whoever asked hears it as the answer.
+        if !asked {
+            tell(Event::Broken(fault));
+        }
+    }
+
+    /// Counts ticks and not time on a clock: a machine that slept is not a machine that hung.
+    fn watch(&self, patience_s: u32) {
+        let machine = self.clone();
+        let handle = Rc::new(RefCell::new(None::<leptos::leptos_dom::helpers::IntervalHandle>));
+        let own = handle.clone();
+        let tick = move || {
+            let silent_s = {
+                let mut inner = machine.inner.borrow_mut();
+                if inner.broken {
+                    if let Some(handle) = own.borrow_mut().take() {
+                        handle.clear();
+                    }
+                    return;
+                }
+                let expected = inner.running || !inner.questions.is_empty();
+                inner.silent_s = if expected { inner.silent_s + 1 } else { 0 };
+                inner.silent_s
+            };
+            if silent_s > patience_s {
+                machine.fall(Fault::Device { what: format!("it has been silent for {patience_s} seconds") });
+            }
+        };
+        *handle.borrow_mut() = set_interval_with_handle(tick, Duration::from_secs(1)).ok();
+    }
+}

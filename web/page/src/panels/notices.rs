@@ -1,0 +1,26 @@
+//! What is not as asked, while everything goes on. Each stays until the reader puts it away.
+
+use crate::session::Session;
+use leptos::prelude::*;
+
+/// The list of notices, empty most of the time.
+#[component]
+pub(crate) fn Notices() -> impl IntoView {
+    let session = expect_context::<Session>();
+    view! {
+        <div class="notices" role="status" data-testid="notices">
+            <For each=move || session.notices.get() key=String::clone let:sentence>
+                {
+                    let own = sentence.clone();
+                    let dismiss = move |_| session.notices.update(|notices| notices.retain(|notice| *notice != own));
+                    view! {
+                        <div class="notice" data-testid="notice">
+                            <p>{sentence}</p>
+                            <button type="button" class="button bare" aria-label="Put this note away" on:click=dismiss>"×"</button>
+                        </div>
+                    }
+                }
+            </For>
+        </div>
+    }
+}

@@ -1,0 +1,186 @@
+//! What is on screen, as signals. Controls and panels read and write only this; the conductor does the rest.
+
+use crate::catalog::Catalog;
+use crate::film::Film;
+use crate::words::Failure;
+use flow::plan::SamplePlan;
+use leptos::prelude::*;
+use protocol::{Backend, RunEnd};
+
+/// How settled a change is: a slider that is being dragged changes many times before it rests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    /// In the middle of a gesture: the address follows, without an entry in the history for each position.
+    Dragging,
+    /// Made: back and forward stop here.
+    Made,
+}
+
+/// The plan, and how it came to be.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Wish {
+    /// What to sample.
+    pub(crate) plan: SamplePlan,
+    /// How the address should follow; `None` when it came from there.
+    pub(crate) change: Option<Change>,
+}
+
+/// Bytes that are coming.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Loading {
+    /// Bytes that arrived.
+    pub(crate) arrived: u64,
+    /// Bytes of everything that is coming, as the lists announce them.
+    pub(crate) total: u64,
+}
+
+/// The machine that computes, as far as the page knows it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Badge {
+    /// What it computes with; `None` before one is ready.
+    pub(crate) backend: Option<Backend>,
+    /// Why this one, as a sentence.
+    pub(crate) reason: String,
+}
+
+/// Numbers of the current run.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Tally {
+    /// Evaluations so far.
+    pub(crate) evaluations: usize,
+    /// Mean milliseconds per evaluation.
+    pub(crate) evaluation_ms: f64,
+    /// Steps accepted.
+    pub(crate) accepted: usize,
+    /// Steps rejected.
+    pub(crate) rejected: usize,
+    /// How it ended.
+    pub(crate) end: Option<RunEnd>,
+}
+
+/// The instrument's state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Bytes are coming, or are being checked.
+    Loading,
+    /// Digits are forming, or are being played back.
+    Running,
+    /// They have formed.
+    Done,
+    /// There is nothing to show.
+    Error,
+}
+
+impl State {
+    /// The value of `data-state`.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// All signals of the instrument.
+#[derive(Clone, Copy)]
+pub(crate) struct Session {
+    /// What to sample.
+    pub(crate) wish: RwSignal<Wish>,
+    /// The models, once known.
+    pub(crate) catalog: RwSignal<Option<Catalog>>,
+    /// What is coming.
+    pub(crate) loading: RwSignal<Option<Loading>>,
+    /// Why there is nothing to show.
+    pub(crate) failure: RwSignal<Option<Failure>>,
+    /// Sentences about what is not as asked, while everything goes on.
+    pub(crate) notices: RwSignal<Vec<String>>,
+    /// The machine.
+    pub(crate) badge: RwSignal<Badge>,
+    /// The run's numbers.
+    pub(crate) tally: RwSignal<Tally>,
+    /// The run's states. Read it after [`Session::filmed`], which says that it changed.
+    pub(crate) film: StoredValue<Film>,
+    /// Counts changes of the film.
+    pub(crate) filmed: RwSignal<u64>,
+    /// Where on the way the picture is: 0 noise, 1 data.
+    pub(crate) playhead: RwSignal<f64>,
+    /// Whether the playhead moves by itself.
+    pub(crate) playing: RwSignal<bool>,
+    /// For the live region.
+    pub(crate) spoken: RwSignal<String>,
+    /// Counts what the reader asks to try again.
+    pub(crate) retries: RwSignal<u64>,
+    /// Bytes that came over the network.
+    pub(crate) transferred: RwSignal<u64>,
+}
+
+impl Session {
+    /// A session that begins with this plan.
+    pub(crate) fn new(plan: SamplePlan, notices: Vec<String>) -> Self {
+        Self {
+            wish: RwSignal::new(Wish { plan, change: None }),
+            catalog: RwSignal::new(None),
+            loading: RwSignal::new(Some(Loading { arrived: 0, total: 0 })),
+            failure: RwSignal::new(None),
+            notices: RwSignal::new(notices),
+            badge: RwSignal::new(Badge::default()),
+            tally: RwSignal::new(Tally::default()),
+            film: StoredValue::new(Film::default()),
+            filmed: RwSignal::new(0),
+            playhead: RwSignal::new(0.0),
+            playing: RwSignal::new(false),
+            spoken: RwSignal::new(String::new()),
+            retries: RwSignal::new(0),
+            transferred: RwSignal::new(0),
+        }
+    }
+
+    /// Changes the plan, if the change makes a difference or settles one.
+    pub(crate) fn change(self, change: Change, edit: impl FnOnce(&mut SamplePlan)) {
+        let before = self.wish.get_untracked();
+        let mut plan = before.plan.clone();
+        edit(&mut plan);
+        if plan != before.plan || before.change == Some(Change::Dragging) {
+            self.wish.set(Wish { plan, change: Some(change) });
+        }
+    }
+
+    /// The plan, or a part of it, as a signal that changes only when the part does.
+    pub(crate) fn part<T>(self, read: impl Fn(&SamplePlan) -> T + Send + Sync + 'static) -> Memo<T>
+    where
+        T: PartialEq + Send + Sync + 'static,
+    {
+        Memo::new(move |_| self.wish.with(|wish| read(&wish.plan)))
+    }
+
+    /// Tells the reader something that is not an error, once.
+    pub(crate) fn notice(self, sentence: String) {
+        self.notices.update(|notices| {
+            if !notices.contains(&sentence) {
+                notices.push(sentence);
+            }
+        });
+    }
+
+    /// Asks for the same plan once more.
+    pub(crate) fn retry(self) {
+        self.failure.set(None);
+        self.loading.set(Some(Loading { arrived: 0, total: 0 }));
+        self.retries.update(|retries| *retries += 1);
+    }
+
+    /// The instrument's state.
+    pub(crate) fn state(self) -> State {
+        if self.failure.with(Option::is_some) {
+            return State::Error;
+        }
+        if self.loading.with(Option::is_some) {
+            return State::Loading;
+        }
+        self.filmed.track();
+        let complete = self.film.with_value(|film| film.complete);
+        if complete && !self.playing.get() { State::Done } else { State::Running }
+    }
+}

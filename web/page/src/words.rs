@@ -1,0 +1,290 @@
+//! Every sentence that a visitor reads when something is not as it should be: what happened, what still works,
+//! what to try. A developer finds the rest in the console.
+
+use crate::fetch::FetchError;
+use crate::probe::NoGpu;
+use protocol::{Backend, Fault, RunEnd};
+
+/// Why there is nothing to show.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Failure {
+    /// What happened, in a few words.
+    pub(crate) title: &'static str,
+    /// What happened, what still works, what to try.
+    pub(crate) text: String,
+}
+
+/// The site's lists could not be read.
+pub(crate) fn lists_missing(error: &FetchError) -> Failure {
+    Failure {
+        title: "The instrument could not be set up",
+        text: format!("{} The text below works without it.", fetched(error, "The list of models and programs")),
+    }
+}
+
+/// The site's lists are not what this page expects.
+pub(crate) fn lists_unreadable(which: &str) -> Failure {
+    Failure {
+        title: "The instrument could not be set up",
+        text: format!(
+            "The file {which} is not what this page expects; page and files may be of different versions. \
+             Loading the page again, past the browser's cache, usually helps."
+        ),
+    }
+}
+
+/// A model could not be fetched.
+pub(crate) fn model_missing(label: &str, error: &FetchError) -> Failure {
+    Failure {
+        title: "The model did not arrive",
+        text: format!(
+            "{} Without it nothing can be drawn. Try again, or choose another model if there is one.",
+            fetched(error, &format!("The model “{label}”"))
+        ),
+    }
+}
+
+/// A program could not be fetched.
+pub(crate) fn program_missing(backend: Backend, error: &FetchError) -> Failure {
+    Failure {
+        title: "The program did not arrive",
+        text: format!(
+            "{} Try again in a moment.",
+            fetched(error, &format!("The program that computes on the {}", backend.label()))
+        ),
+    }
+}
+
+/// This site was built without a program.
+pub(crate) fn program_absent(backend: Backend) -> Failure {
+    Failure {
+        title: "Nothing here can compute",
+        text: format!("This copy of the site was published without its {} program.", backend.label()),
+    }
+}
+
+/// A worker refused a model, or broke.
+pub(crate) fn machine_failed(label: &str, fault: &Fault) -> Failure {
+    match fault {
+        Fault::Corrupt { .. } => Failure {
+            title: "The model arrived damaged",
+            text: format!(
+                "What arrived as “{label}” is not the file that was published: its fingerprint differs. \
+                 Nothing is drawn from weights that can't be verified. Try again; if it stays so, the copy on the \
+                 server is damaged."
+            ),
+        },
+        Fault::Unusable { .. } => Failure {
+            title: "The model can't be read",
+            text: format!(
+                "“{label}” arrived whole, but this page's program does not know how to build it; the two may be of \
+                 different versions. Loading the page again, past the browser's cache, usually helps."
+            ),
+        },
+        Fault::Program { .. } | Fault::Message { .. } => Failure {
+            title: "The program did not start",
+            text: "Your browser could not start the program that draws the digits. It needs WebAssembly with SIMD: \
+                   any browser from 2023 on. Try again, or open the page in another browser."
+                .to_owned(),
+        },
+        Fault::NotFinite { .. } => Failure {
+            title: "The numbers ran away",
+            text: "With these settings the picture stopped being made of numbers. Fewer extremes help: a smaller \
+                   guidance, more steps."
+                .to_owned(),
+        },
+        Fault::Sampling { .. } | Fault::NotLoaded { .. } => Failure {
+            title: "This run could not be finished",
+            text: "Something in these settings does not work together. Change one of them, or try again.".to_owned(),
+        },
+        Fault::Panic { .. } | Fault::Device { .. } | Fault::SelfTest { .. } => Failure {
+            title: "The program stopped",
+            text: "The program that draws the digits stopped unexpectedly, perhaps for lack of memory. \
+                   Try again with fewer digits."
+                .to_owned(),
+        },
+    }
+}
+
+/// Why the processor computes although there is WebGPU in the world.
+pub(crate) fn no_gpu(why: NoGpu) -> String {
+    match why {
+        NoGpu::NoWebGpu => "This browser does not offer WebGPU, so the processor computes.",
+        NoGpu::NoAdapter => "WebGPU found no graphics processor to use here, so the processor computes.",
+        NoGpu::NoTimestampQuery => {
+            "This graphics processor does not offer WebGPU's “timestamp-query”, which the GPU program needs, \
+             so the processor computes."
+        }
+        NoGpu::SavesData => {
+            "Your browser asks to save data, so the large GPU program was left out and the processor computes."
+        }
+    }
+    .to_owned()
+}
+
+/// Why the GPU program was given up before it drew anything.
+pub(crate) fn gpu_refused(fault: &Fault) -> String {
+    match fault {
+        Fault::SelfTest { .. } => {
+            "There is no stored answer to test the graphics processor with, so the processor computes."
+        }
+        Fault::Program { .. } | Fault::Message { .. } => {
+            "The GPU program did not start in this browser, so the processor computes."
+        }
+        Fault::Corrupt { .. } | Fault::Unusable { .. } | Fault::NotLoaded { .. } => {
+            "The GPU program could not use the model, so the processor computes."
+        }
+        _ => "The graphics processor did not work with the GPU program, so the processor computes.",
+    }
+    .to_owned()
+}
+
+/// The GPU program could not be fetched.
+pub(crate) fn gpu_missing() -> String {
+    "The GPU program could not be fetched, so the processor computes.".to_owned()
+}
+
+/// This site has no GPU program.
+pub(crate) fn gpu_absent() -> String {
+    "This copy of the site has no GPU program (yet), so the processor computes.".to_owned()
+}
+
+/// The graphics processor gave another answer than the stored one.
+pub(crate) fn gpu_wrong(worst: f32) -> String {
+    let off = if worst.is_finite() && worst < 1e6 { format!(" (it is off by {worst:.2})") } else { String::new() };
+    format!(
+        "The graphics processor does not reproduce a stored picture{off}, so it is not trusted and the \
+         processor computes."
+    )
+}
+
+/// The graphics processor was lost, hung or broke while it was in use.
+pub(crate) fn gpu_lost() -> String {
+    "The graphics processor stopped answering; the processor has taken over with the same settings.".to_owned()
+}
+
+/// The processor's program broke once and was started again.
+pub(crate) fn cpu_restarted() -> String {
+    "The program that draws the digits stopped and was started again.".to_owned()
+}
+
+/// The reason beside a processor that has just begun.
+pub(crate) fn cpu_first() -> String {
+    "The processor begins, because its program is small; the graphics processor is tried behind it.".to_owned()
+}
+
+/// A machine that the address forces.
+pub(crate) fn forced(backend: Backend) -> String {
+    format!("The address asks for the {}.", backend.label())
+}
+
+/// The graphics processor was faster.
+pub(crate) fn gpu_faster(gpu_ms: f64, cpu_ms: f64) -> String {
+    format!(
+        "The graphics processor passed its test and is {} times as fast: {} against {} ms for 16 digits.",
+        figure(cpu_ms / gpu_ms),
+        figure(gpu_ms),
+        figure(cpu_ms)
+    )
+}
+
+/// The graphics processor was slower.
+pub(crate) fn gpu_slower(gpu_ms: f64, cpu_ms: f64) -> String {
+    format!(
+        "The graphics processor passed its test but is slower here: {} against {} ms for 16 digits. \
+         The processor computes.",
+        figure(gpu_ms),
+        figure(cpu_ms)
+    )
+}
+
+/// What an address said that could not be read.
+pub(crate) fn address(fault: &flow::Error) -> String {
+    match fault {
+        flow::Error::UnknownId { kind, got, nearest, .. } => match nearest {
+            Some(nearest) => format!(
+                "The address asks for the {kind} “{got}”, which does not exist. Perhaps “{nearest}” was meant; \
+                 the usual one is used."
+            ),
+            None => format!("The address asks for the {kind} “{got}”, which does not exist; the usual one is used."),
+        },
+        flow::Error::Parameter { id, parameter, got, accepts } => format!(
+            "The address sets “{parameter}” of “{id}” to “{got}”; it takes {accepts}. The usual one is used."
+        ),
+        flow::Error::UnknownParameter { id, got, .. } => {
+            format!("The address sets “{got}” of “{id}”, which has no such parameter; the usual one is used.")
+        }
+        flow::Error::Plan { field, got, accepts } => {
+            format!("The address says “{field}={got}”; there, this page takes {accepts}. It is left out.")
+        }
+        other => format!("A part of the address could not be used: {other}. It is left out."),
+    }
+}
+
+/// A model that the address names and the manifest does not.
+pub(crate) fn model_unknown(id: &str, label: &str) -> String {
+    format!("The address asks for the model “{id}”, which is not here; “{label}” is used.")
+}
+
+/// How a run ended, when that was not at the data.
+pub(crate) fn ended_early(end: RunEnd, t: f64) -> Option<String> {
+    match end {
+        RunEnd::Finished => None,
+        RunEnd::BudgetExhausted => Some(format!("The run used up its evaluations at t = {t:.2}.")),
+        RunEnd::StepTooSmall => Some(format!(
+            "At t = {t:.2} no step was small enough for this tolerance; a larger one gets further."
+        )),
+    }
+}
+
+/// A number with about three figures.
+pub(crate) fn figure(value: f64) -> String {
+    if value >= 100.0 {
+        format!("{value:.0}")
+    } else if value >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    if bytes >= 1e6 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.0} kB", bytes / 1e3) }
+}
+
+fn fetched(error: &FetchError, what: &str) -> String {
+    match error {
+        FetchError::Status { status, .. } => format!("{what} could not be fetched: the server answered {status}."),
+        FetchError::Network { .. } => {
+            format!("{what} could not be fetched: the connection broke off, or you are offline.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_about_three_digits() {
+        assert_eq!([0.5, 4.567, 45.67, 456.7].map(figure), ["0.50", "4.57", "45.7", "457"]);
+        assert_eq!([1_000, 999_000, 1_000_000, 17_700_000].map(size), ["1 kB", "999 kB", "1.0 MB", "17.7 MB"]);
+    }
+
+    #[test]
+    fn a_slip_in_the_address_is_told_with_what_was_meant() {
+        let fault = flow::solver::Solver::parse("heum").unwrap_err();
+        let sentence = address(&fault);
+        assert!(sentence.contains("“heum”") && sentence.contains("“heun”"), "{sentence}");
+    }
+
+    #[test]
+    fn a_damaged_model_is_told_apart_from_one_of_another_version() {
+        let corrupt = machine_failed("M", &Fault::Corrupt { model: "m".into(), what: String::new() });
+        let unusable = machine_failed("M", &Fault::Unusable { model: "m".into(), what: String::new() });
+        assert_ne!(corrupt.title, unusable.title);
+        assert!(corrupt.text.contains("fingerprint"), "{}", corrupt.text);
+    }
+}
