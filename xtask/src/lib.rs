@@ -1,0 +1,14 @@
+//! The project's commands, run as `cargo xtask COMMAND`. The same ones serve newcomers, contributors and CI.
+
+pub mod build;
+pub mod demo;
+pub mod download;
+pub mod paths;
+pub mod run;
+pub mod serve;
+pub mod site;
+pub mod size;
+pub mod step;
+pub mod test;
+pub mod tools;
+pub mod web;

@@ -1,0 +1,291 @@
+//! The tools of the web build, at pinned versions.
+//!
+//! For each: what is on PATH at the right version; else what we installed earlier; else the project's prebuilt
+//! release, if its checksum can be fetched and fits; else built from source. Nothing is installed outside
+//! the tool folder, except the wasm target, which rustup keeps.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::download;
+use crate::paths::{Paths, shown};
+use crate::run::{self, Output};
+use crate::step::step;
+
+/// The compilation target of everything that runs in the page.
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// A tool that is a Rust program.
+pub struct CargoTool {
+    /// The program, and how its version is printed: `NAME VERSION`.
+    pub program: &'static str,
+    /// The version that the project was tested with.
+    pub version: &'static str,
+    /// The package that holds it.
+    package: &'static str,
+    /// Flags of `cargo install`.
+    flags: &'static [&'static str],
+    /// The prebuilt release, where there is one for this machine.
+    prebuilt: fn() -> Option<String>,
+    /// How long building it takes, cold, on two cores.
+    build_time: &'static str,
+}
+
+/// Must be the very version of the `wasm-bindgen` crate. Its lock file names a dependency that no longer
+/// exists, so it is not installed with `--locked`; it downloads nothing, so it needs no TLS.
+pub const WASM_BINDGEN: CargoTool = CargoTool {
+    program: "wasm-bindgen",
+    version: "0.2.130",
+    package: "wasm-bindgen-cli",
+    flags: &["--bin", "wasm-bindgen", "--no-default-features"],
+    prebuilt: || {
+        let target = match (std::env::consts::OS, std::env::consts::ARCH) {
+            ("linux", "x86_64") => "x86_64-unknown-linux-musl",
+            ("linux", "aarch64") => "aarch64-unknown-linux-musl",
+            ("macos", "x86_64") => "x86_64-apple-darwin",
+            ("macos", "aarch64") => "aarch64-apple-darwin",
+            ("windows", "x86_64") => "x86_64-pc-windows-msvc",
+            _ => return None,
+        };
+        let base = "https://github.com/wasm-bindgen/wasm-bindgen/releases/download/0.2.130";
+        Some(format!("{base}/wasm-bindgen-0.2.130-{target}.tar.gz"))
+    },
+    build_time: "about 3 min",
+};
+
+/// Trunk 0.22 needs a newer Rust than ours.
+pub const TRUNK: CargoTool = CargoTool {
+    program: "trunk",
+    version: "0.21.14",
+    package: "trunk",
+    flags: &["--locked"],
+    prebuilt: || {
+        let target = match (std::env::consts::OS, std::env::consts::ARCH) {
+            ("linux", "x86_64") => "x86_64-unknown-linux-gnu.tar.gz",
+            ("linux", "aarch64") => "aarch64-unknown-linux-gnu.tar.gz",
+            ("macos", "x86_64") => "x86_64-apple-darwin.tar.gz",
+            ("macos", "aarch64") => "aarch64-apple-darwin.tar.gz",
+            ("windows", "x86_64") => "x86_64-pc-windows-msvc.zip",
+            _ => return None,
+        };
+        Some(format!("https://github.com/trunk-rs/trunk/releases/download/v0.21.14/trunk-{target}"))
+    },
+    build_time: "about 6 min",
+};
+
+/// The package on npm whose `wasm-opt` we use. Debian's is too old for what rustc writes today.
+const BINARYEN: (&str, &str) = ("binaryen", "132.0.0");
+
+/// What a build without wasm-opt costs, said where it happens.
+pub const WITHOUT_WASM_OPT: &str =
+    "the page works the same; its wasm is about a fifth larger and somewhat slower";
+
+/// Everything that a build of the web parts needs.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// wasm-bindgen's command line.
+    pub wasm_bindgen: PathBuf,
+    /// Trunk.
+    pub trunk: PathBuf,
+    /// Absent when neither PATH nor npm has it.
+    pub wasm_opt: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Finds or installs all of them. `optimize` says whether wasm-opt is wanted at all.
+    pub fn ready(paths: &Paths, optimize: bool) -> Result<Self> {
+        wasm_target()?;
+        let wasm_bindgen = WASM_BINDGEN.ready(paths)?;
+        let trunk = TRUNK.ready(paths)?;
+        let wasm_opt = if optimize { wasm_opt(paths)? } else { None };
+        Ok(Self { wasm_bindgen, trunk, wasm_opt })
+    }
+}
+
+/// Adds the wasm target of the running toolchain.
+pub fn wasm_target() -> Result<()> {
+    let mut rustc = Command::new("rustc");
+    let folder = run::output(rustc.args(["--print", "target-libdir", "--target", WASM_TARGET]))?;
+    if Path::new(folder.trim()).is_dir() {
+        return Ok(());
+    }
+    if run::which("rustup").is_none() {
+        bail!(
+            "this Rust has no {WASM_TARGET} and was not installed by rustup: add that target the way you installed Rust"
+        );
+    }
+    step(&format!("adding Rust's {WASM_TARGET}"), "about 20 s", || {
+        run::run(Command::new("rustup").args(["target", "add", WASM_TARGET]), &Output::Terminal)
+    })
+}
+
+impl CargoTool {
+    /// Where our own copy lies, if it was installed.
+    fn folder(&self, paths: &Paths) -> PathBuf {
+        paths.tools.join(format!("{}-{}", self.program, self.version))
+    }
+
+    /// The tool, if it can be had without installing anything.
+    pub fn find(&self, paths: &Paths) -> Option<PathBuf> {
+        let ours =
+            self.folder(paths).join("bin").join(format!("{}{}", self.program, std::env::consts::EXE_SUFFIX));
+        run::which(self.program).into_iter().chain([ours]).find(|program| self.fits(program))
+    }
+
+    fn fits(&self, program: &Path) -> bool {
+        let said = run::output(Command::new(program).arg("--version")).unwrap_or_default();
+        said.split_whitespace().nth(1) == Some(self.version)
+    }
+
+    /// Finds it, or installs it into our folder.
+    pub fn ready(&self, paths: &Paths) -> Result<PathBuf> {
+        if let Some(found) = self.find(paths) {
+            return Ok(found);
+        }
+        let (name, version) = (self.program, self.version);
+        let folder = self.folder(paths);
+        if let Some(url) = (self.prebuilt)() {
+            let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+            let fetched = step(&format!("fetching {name} {version}, prebuilt"), "a few seconds", || {
+                let program = download::release(&url, &file, &folder)?;
+                if !self.fits(&program) {
+                    bail!("it does not run on this machine");
+                }
+                Ok(program)
+            });
+            match fetched {
+                Ok(program) => return Ok(program),
+                Err(why) => eprintln!("    not taken: {why:#}; building it instead"),
+            }
+        }
+        step(&format!("building {name} {version} into {}", shown(&folder)), self.build_time, || {
+            self.build(paths, &folder)
+        })?;
+        self.find(paths)
+            .with_context(|| format!("{name} was built, but does not say it is version {version}"))
+    }
+
+    fn build(&self, paths: &Paths, folder: &Path) -> Result<()> {
+        let mut cargo = run::cargo();
+        // Outside the repository: its configuration is not for tools. An interrupted build goes on where it stopped.
+        std::fs::create_dir_all(&paths.tools)?;
+        let scratch = paths.tools.join("build").join(self.program);
+        cargo.current_dir(&paths.tools).args(["install", self.package, "--version", self.version]);
+        cargo.args(self.flags).arg("--root").arg(folder).arg("--force");
+        // Link-time optimization would double the wait for a tool that runs for a second.
+        cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+        cargo.env("CARGO_TARGET_DIR", &scratch);
+        run::run(&mut cargo, &Output::Terminal)?;
+        std::fs::remove_dir_all(&scratch).or_else(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+        })?;
+        Ok(())
+    }
+}
+
+/// wasm-opt: on PATH if recent, else npm's, else none, which is said and is no failure.
+pub fn wasm_opt(paths: &Paths) -> Result<Option<PathBuf>> {
+    let (package, version) = BINARYEN;
+    let folder = paths.tools.join(format!("{package}-{version}"));
+    let ours = folder.join("node_modules").join(".bin").join(if cfg!(windows) {
+        "wasm-opt.cmd"
+    } else {
+        "wasm-opt"
+    });
+    let recent = |program: &PathBuf| wasm_opt_version(program).is_some_and(|number| number >= 120);
+    if let Some(found) = run::which("wasm-opt").into_iter().chain([ours.clone()]).find(recent) {
+        return Ok(Some(found));
+    }
+    let Some(npm) = run::which("npm") else {
+        eprintln!(
+            "    no wasm-opt, and no npm to get it with: {WITHOUT_WASM_OPT} (Debian: apt-get install npm)"
+        );
+        return Ok(None);
+    };
+    let installed = step(&format!("installing wasm-opt (npm's {package} {version})"), "about 20 s", || {
+        std::fs::create_dir_all(&folder)?;
+        let mut command = Command::new(npm);
+        command.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+            "--prefix",
+        ]);
+        run::output(command.arg(&folder).arg(format!("{package}@{version}")))?;
+        if !recent(&ours) {
+            bail!("it was installed but does not run");
+        }
+        Ok(ours)
+    });
+    match installed {
+        Ok(program) => Ok(Some(program)),
+        Err(why) => {
+            eprintln!("    no wasm-opt ({why:#}): {WITHOUT_WASM_OPT}");
+            Ok(None)
+        }
+    }
+}
+
+fn wasm_opt_version(program: &Path) -> Option<u32> {
+    // `wasm-opt version 132 (version_132)`
+    run::output(Command::new(program).arg("--version")).ok()?.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// A browser of the Chromium family: `CHROME`, else the usual names.
+pub fn chromium() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("CHROME") {
+        return Some(PathBuf::from(chosen)).filter(|path| path.is_file());
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+    let on_mac = Path::new("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    names.iter().find_map(|name| run::which(name)).or_else(|| on_mac.is_file().then(|| on_mac.to_path_buf()))
+}
+
+/// Finds a browser; as root on Debian, where nobody need be asked, installs one.
+pub fn chromium_or_install() -> Option<PathBuf> {
+    if let Some(found) = chromium() {
+        return Some(found);
+    }
+    let root = run::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || run::which("apt-get").is_none() {
+        return None;
+    }
+    let installed = step("installing Chromium from Debian, for the tests", "about 1 min", || {
+        let apt = |arguments: &[&str]| {
+            let mut command = Command::new("apt-get");
+            command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).args(arguments);
+            run::run(&mut command, &Output::Terminal)
+        };
+        apt(&["update", "-q"])?;
+        apt(&["install", "-q", "-y", "--no-install-recommends", "chromium"])
+    });
+    if let Err(why) = installed {
+        eprintln!("    no browser: {why:#}");
+    }
+    chromium()
+}
+
+/// How to get a browser, for the message that says which tests did not run.
+pub const HOW_TO_GET_CHROMIUM: &str =
+    "install Chromium (Debian: apt-get install chromium) or set CHROME to a Chrome or Chromium program";
+
+/// A table of what is there and what is not.
+pub fn report(paths: &Paths) -> Result<()> {
+    for tool in [&WASM_BINDGEN, &TRUNK] {
+        let place =
+            tool.find(paths).map_or_else(|| "not installed".to_owned(), |path| path.display().to_string());
+        println!("{:<14} {:<10} {place}", tool.program, tool.version);
+    }
+    let optimizer = wasm_opt(paths)?;
+    let place = optimizer.map_or_else(|| "not installed".to_owned(), |path| path.display().to_string());
+    println!("{:<14} {:<10} {place}", "wasm-opt", BINARYEN.1);
+    let browser =
+        chromium().map_or_else(|| format!("none: {HOW_TO_GET_CHROMIUM}"), |path| path.display().to_string());
+    println!("{:<14} {:<10} {browser}", "chromium", "any");
+    Ok(())
+}
