@@ -151,7 +151,8 @@ impl Builder<'_> {
         let compiled = std::fs::read(self.compiled("page"))?;
         // What the document copies, it depends on too.
         let beside = ["web/worker/worker.js", "public"].map(|part| self.paths.root.join(part));
-        let inputs: Vec<PathBuf> = [source.clone()].into_iter().chain(beside).filter(|part| part.exists()).collect();
+        let inputs: Vec<PathBuf> =
+            [source.clone()].into_iter().chain(beside).filter(|part| part.exists()).collect();
         let key = self.key(&[&compiled, tree_digest(&inputs)?.as_bytes()]);
         self.kept("page", &key, |scratch| {
             let mut trunk = Command::new(&self.tools.trunk);
@@ -162,17 +163,14 @@ impl Builder<'_> {
                 .collect();
             trunk.current_dir(&source).env("PATH", run::path_with(&beside)?);
             trunk.env("CARGO_TARGET_DIR", &self.paths.target).env_remove("NO_COLOR");
-            trunk.args(["build", "--release", "--offline", "--cargo-profile", self.flavor.profile()]);
+            // In release Trunk insists on wasm-opt, and without the network fails when there is none.
+            let release = if self.optimizer().is_some() { "--release" } else { "--minify" };
+            trunk.args(["build", release, "--offline", "--cargo-profile", self.flavor.profile()]);
             trunk
                 .args(["--public-url", "./", "--skip-version-check", "--dist"])
                 .arg(scratch)
                 .arg("index.html");
             run::run(&mut trunk, output)?;
-            for file in files_below(scratch)? {
-                if file.extension().is_some_and(|ending| ending == "wasm") {
-                    self.optimize(&file, "-Os", output)?;
-                }
-            }
             Ok(())
         })
     }
