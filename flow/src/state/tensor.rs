@@ -16,7 +16,7 @@ impl<const D: usize> State for Tensor<D> {
     }
 
     async fn error_ratio(err: &Self, y0: &Self, y1: &Self, rtol: f64, atol: f64) -> Result<f64, Error> {
-        let [samples, ..] = err.dims();
+        let samples = err.dims().first().copied().unwrap_or(1);
         let size = y0.clone().abs().max_pair(y1.clone().abs());
         let ratio = err.clone() / size.mul_scalar(rtol).add_scalar(atol);
         // A maximum may drop a NaN on some devices, and a mean does not: the device takes the mean of each sample,
@@ -28,7 +28,7 @@ impl<const D: usize> State for Tensor<D> {
             .into_data_async()
             .await
             .map_err(|error| Error::Field { reason: format!("reading the error of a step: {error:?}") })?;
-        let worst = data.iter::<f64>().fold(0.0, |worst, square| {
+        let worst = data.iter::<f64>().fold(0.0_f64, |worst, square| {
             if worst.is_nan() || square.is_nan() { f64::NAN } else { square.max(worst) }
         });
         Ok(worst.sqrt())
