@@ -284,3 +284,93 @@ macro_rules! choice_text {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn every_entry_is_complete_and_its_defaults_are_in_range() {
+        for family in families() {
+            let mut ids = Vec::new();
+            for entry in family.entries {
+                assert!(!ids.contains(&entry.id), "{} twice among the {}", entry.id, family.plural);
+                ids.push(entry.id);
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-+*".contains(c);
+                assert!(entry.id.chars().all(plain), "{} needs encoding in a URL", entry.id);
+                for text in [entry.label, entry.about, entry.formula, entry.source] {
+                    assert!(!text.trim().is_empty() && !text.contains('\n'), "{}", entry.id);
+                }
+                assert!(entry.about.ends_with('.'), "{}: a sentence", entry.id);
+                for p in entry.params {
+                    assert!(p.min <= p.default && p.default <= p.max && p.min < p.max, "{}", p.name);
+                    assert!(p.step > 0.0 && p.step <= p.max - p.min, "{}: {}", entry.id, p.name);
+                    assert!(!p.label.is_empty() && p.about.ends_with('.'), "{}: {}", entry.id, p.name);
+                }
+            }
+            assert!(!ids.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_choice_prints_its_id_alone_at_its_defaults_and_all_its_parameters_otherwise() {
+        for (text, printed) in [
+            ("shift", "shift"),
+            ("shift:k=3", "shift"),
+            ("shift:k=3.50", "shift:k=3.5"),
+            ("logit-normal-cdf", "logit-normal-cdf"),
+            ("logit-normal-cdf:mu=-1", "logit-normal-cdf:mu=-1,std=3"),
+            ("logit-normal-cdf:std=2,mu=-0", "logit-normal-cdf:mu=0,std=2"),
+            (" logit-normal-cdf: mu = 1 ", "logit-normal-cdf:mu=1,std=3"),
+        ] {
+            let schedule = Schedule::parse(text).unwrap();
+            assert_eq!(schedule.to_string(), printed);
+            assert_eq!(Schedule::parse(printed), Ok(schedule));
+        }
+    }
+
+    #[test]
+    fn a_bad_parameter_is_refused_with_its_name_what_it_got_and_its_range() {
+        let refused = |text: &str, parameter: &str, got: &str, accepts: &str| {
+            let expected = Error::Parameter {
+                id: "logit-normal-cdf".into(),
+                parameter: parameter.into(),
+                got: got.into(),
+                accepts: accepts.into(),
+            };
+            assert_eq!(Schedule::parse(text), Err(expected), "{text}");
+        };
+        let range = "a number from 0.5 to 10";
+        refused("logit-normal-cdf:std=0", "std", "0", range);
+        refused("logit-normal-cdf:std=-1", "std", "-1", range);
+        refused("logit-normal-cdf:std=NaN", "std", "NaN", range);
+        refused("logit-normal-cdf:std=inf", "std", "inf", range);
+        refused("logit-normal-cdf:std=wide", "std", "wide", range);
+        refused("logit-normal-cdf:std", "std", "", range);
+        refused("logit-normal-cdf:std=1,std=2", "std", "2", "one value, not two");
+    }
+
+    #[test]
+    fn an_unknown_parameter_names_those_that_exist() {
+        let expected = |got: &str, nearest, accepted| Error::UnknownParameter {
+            id: if accepted == vec!["k"] { "shift".into() } else { "linear".into() },
+            got: got.into(),
+            nearest,
+            accepted,
+        };
+        assert_eq!(Schedule::parse("shift:kk=3"), Err(expected("kk", Some("k"), vec!["k"])));
+        assert_eq!(Schedule::parse("shift:"), Err(expected("", None, vec!["k"])));
+        assert_eq!(Schedule::parse("linear:k=3"), Err(expected("k", None, vec![])));
+    }
+
+    #[test]
+    fn a_changed_parameter_is_checked_like_a_parsed_one() {
+        let shift = Schedule::parse("shift").unwrap();
+        assert_eq!(shift.with("k", 5.0).unwrap().to_string(), "shift:k=5");
+        assert!(matches!(shift.with("k", 0.0), Err(Error::Parameter { .. })));
+        assert!(matches!(shift.with("j", 1.0), Err(Error::UnknownParameter { .. })));
+        assert_eq!(shift.choice().get("k"), Some(3.0));
+        assert_eq!(shift.choice().get("j"), None);
+    }
+}

@@ -1,6 +1,6 @@
 //! Every data sample gets the noise that was drawn beside it.
 
-use super::{Batch, Rule};
+use super::Rule;
 use crate::rand_core::RngCore;
 use crate::registry::Entry;
 
@@ -18,8 +18,16 @@ impl Rule for Independent {
         }
     }
 
-    fn pair(&self, _: &[f64], batch: &Batch<'_>, _: &mut dyn RngCore) -> Vec<usize> {
-        (0..batch.labels.len()).collect()
+    fn pair(
+        &self,
+        _: &[f64],
+        _: &[f32],
+        _: &[f32],
+        _: usize,
+        labels: &[usize],
+        _: &mut dyn RngCore,
+    ) -> Vec<usize> {
+        (0..labels.len()).collect()
     }
 }
 

@@ -6,17 +6,16 @@ use crate::registry::Entry;
 /// What a coupling must know.
 trait Rule: Sync {
     fn entry(&self) -> &'static Entry;
-    fn pair(&self, values: &[f64], batch: &Batch<'_>, rng: &mut dyn RngCore) -> Vec<usize>;
-}
-
-/// A mini-batch to couple: rows of noise, rows of data, and the data's labels.
-// The independent coupling looks at nothing but the number of rows; those that measure distances read the rest.
-#[cfg_attr(not(test), allow(dead_code))]
-struct Batch<'a> {
-    x0: &'a [f32],
-    x1: &'a [f32],
-    dim: usize,
-    labels: &'a [usize],
+    /// For each row of `x1` the row of `x0` that goes with it.
+    fn pair(
+        &self,
+        values: &[f64],
+        x0: &[f32],
+        x1: &[f32],
+        dim: usize,
+        labels: &[usize],
+        rng: &mut dyn RngCore,
+    ) -> Vec<usize>;
 }
 
 family! {
@@ -39,7 +38,7 @@ impl Coupling {
         labels: &[usize],
         rng: &mut R,
     ) -> Vec<usize> {
-        self.rule().pair(self.choice.values(), &Batch { x0, x1, dim, labels }, rng)
+        self.rule().pair(self.choice.values(), x0, x1, dim, labels, rng)
     }
 }
 
