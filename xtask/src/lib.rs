@@ -1,6 +1,7 @@
 //! The project's commands, run as `cargo xtask COMMAND`. The same ones serve newcomers, contributors and CI.
 
 pub mod build;
+pub mod cli;
 pub mod demo;
 pub mod download;
 pub mod paths;

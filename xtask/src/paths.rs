@@ -21,7 +21,10 @@ pub struct Paths {
 impl Paths {
     /// Asks cargo and the environment.
     pub fn find() -> Result<Self> {
-        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        // `cargo run` says where the package lies now; the compiler knew where it lay when it was built.
+        let here =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let here = PathBuf::from(here);
         let root = here.parent().context("xtask lies in the repository's root")?.to_path_buf();
         let mut metadata = run::cargo();
         metadata.current_dir(&root).args(["metadata", "--no-deps", "--format-version", "1", "--offline"]);

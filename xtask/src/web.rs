@@ -165,7 +165,16 @@ impl Builder<'_> {
             trunk.env("CARGO_TARGET_DIR", &self.paths.target).env_remove("NO_COLOR");
             // In release Trunk insists on wasm-opt, and without the network fails when there is none.
             let release = if self.optimizer().is_some() { "--release" } else { "--minify" };
-            trunk.args(["build", release, "--offline", "--cargo-profile", self.flavor.profile()]);
+            // It warns that it cannot shrink the JavaScript of today, which is small; errors are still shown.
+            trunk.args([
+                "--log",
+                "error",
+                "build",
+                release,
+                "--offline",
+                "--cargo-profile",
+                self.flavor.profile(),
+            ]);
             trunk
                 .args(["--public-url", "./", "--skip-version-check", "--dist"])
                 .arg(scratch)

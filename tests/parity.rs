@@ -1,0 +1,75 @@
+//! One answer on every backend: the stored plan, from the same noise, must lead to the stored states.
+
+use burn::tensor::Device;
+use cross_tests::answer::{Answer, TOLERANCE, stored, worst_difference};
+
+fn answers() -> Vec<Answer> {
+    let answers = stored(&cross_tests::root().join("public").join("models")).unwrap();
+    assert!(!answers.is_empty(), "the manifest names no velocity model");
+    answers
+}
+
+fn agrees_on(name: &str, device: &Device) {
+    for answer in answers() {
+        let (states, evaluations) = answer.compute(device).unwrap();
+        let worst = worst_difference(&states, &answer.states);
+        println!("{} on {name}: off by {worst:e} after {evaluations} evaluations", answer.id);
+        assert!(worst <= TOLERANCE, "{} on {name} is off by {worst:e}", answer.id);
+        if let Some(expected) = answer.plan.expected_evaluations() {
+            assert_eq!(evaluations, expected, "{} on {name}", answer.id);
+        }
+    }
+}
+
+#[test]
+fn flex_gives_the_stored_answer() {
+    agrees_on("Flex", &Device::flex());
+}
+
+/// Another implementation of every operation: a bug in Flex would not be repeated here.
+#[test]
+#[expect(deprecated, reason = "deprecated for computing in earnest; as a second opinion there is no other")]
+fn ndarray_gives_the_stored_answer() {
+    agrees_on("ndarray", &Device::ndarray());
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_gives_the_stored_answer_where_there_is_an_adapter() {
+    // Opening a device without an adapter panics in Burn; the panic's text is the reason.
+    match std::panic::catch_unwind(|| Device::wgpu_options().init()) {
+        Ok(Ok(device)) => agrees_on("WGPU", &device),
+        Ok(Err(error)) => cross_tests::skip("wgpu_gives_the_stored_answer", &format!("no adapter: {error}")),
+        Err(_) => cross_tests::skip("wgpu_gives_the_stored_answer", "no adapter that Burn can open"),
+    }
+}
+
+#[cfg(not(feature = "wgpu"))]
+#[test]
+fn wgpu_gives_the_stored_answer_where_there_is_an_adapter() {
+    let why =
+        "not built (it compiles Burn's WGPU natively); run `cargo xtask test --wgpu` where there is a GPU";
+    cross_tests::skip("wgpu_gives_the_stored_answer", why);
+}
+
+/// Guards the tests above: an answer that is all background would be easy to give.
+#[test]
+fn the_stored_answer_holds_ink_and_paper() {
+    for answer in answers() {
+        let pixels = answer.pixels(&answer.states);
+        for (image, pixels) in pixels.chunks(answer.architecture.image_len()).enumerate() {
+            let ink = pixels.iter().filter(|pixel| **pixel > 0.5).count();
+            let share = ink as f32 / pixels.len() as f32;
+            assert!((0.02..0.6).contains(&share), "{}, image {image}: {share} of it is ink", answer.id);
+        }
+    }
+}
+
+#[test]
+fn the_noise_is_the_same_bits_on_every_machine() {
+    // The first values of seed 42, image 0, as bits: a change here changes every link that anyone ever shared.
+    let got: Vec<u32> = flow::noise::gaussian(42, 0, 4).iter().map(|value| value.to_bits()).collect();
+    assert_eq!(got, NOISE_42, "{:?}", flow::noise::gaussian(42, 0, 4));
+}
+
+const NOISE_42: [u32; 4] = [0, 0, 0, 0];

@@ -1,0 +1,70 @@
+//! The command line: what `cargo xtask` understands, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Build, serve, test and measure flow-digits.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(after_help = "Examples:
+  cargo xtask demo --open      build the page, serve it, open the browser
+  cargo xtask test             every test, native and in a browser
+  cargo xtask build            the release folder dist/, for any static host")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the page with its CPU worker, serve it, then build the GPU worker behind it
+    ///
+    /// Installs what is missing at pinned versions, into ~/.cache/flow-digits/tools. A second run starts in seconds.
+    #[command(after_help = "Examples:
+  cargo xtask demo                 serve on http://127.0.0.1:8000/
+  cargo xtask demo --port 9000     start looking for a free port at 9000
+  cargo xtask demo --fast          no link-time optimization, no wasm-opt: a third of the build time")]
+    Demo {
+        /// Open the page in the default browser
+        #[arg(long)]
+        open: bool,
+        /// Port to serve on; a taken one moves on to the next
+        #[arg(long, default_value_t = 8000)]
+        port: u16,
+        /// Build quickly rather than small and fast
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Build the release folder dist/
+    #[command(after_help = "Example:
+  cargo xtask build && cargo xtask size")]
+    Build {
+        /// Build quickly rather than small and fast
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Run every test, native and in a real browser, and print one count
+    ///
+    /// The last line is always `N passed, N failed, N skipped`; every skipped test is named with its reason. With
+    /// CI set, a test that cannot run for want of a browser is a failure, and formatting and clippy are checked too.
+    #[command(after_help = "Examples:
+  cargo xtask test                 everything
+  cargo xtask test --native        no browser
+  cargo xtask test --browser       only in the browser
+  cargo xtask test --lint          formatting and clippy too, as in CI
+  cargo xtask test --wgpu          also compare with this machine's GPU")]
+    Test(crate::test::Asked),
+    /// Find or install the tools of the web build, and say where they are
+    Tools,
+    /// Raw, gzip and brotli bytes of every file of a built site
+    #[command(after_help = "Examples:
+  cargo xtask size                 what `cargo xtask build` made
+  cargo xtask size some/folder     another built site")]
+    Size {
+        /// The site's folder [default: dist]
+        folder: Option<PathBuf>,
+    },
+}
