@@ -1,124 +1,156 @@
-//! A grid of grey images as one PNG, written beside itself and renamed.
+//! Many small grey images as one PNG, square pixels enlarged by a whole number.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use model_export::write_atomically;
+
+use super::{ImageError, count};
+
+/// Most pixels on a side of the picture.
+const MAX_SIDE: usize = 1 << 14;
+/// The grey between images: told from the black of a digit's paper, and not in the way.
+const GUTTER: u8 = 48;
 
 /// How a grid is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GridOptions {
-    /// Images in a row.
+    /// Images in a row; fewer if there are fewer images.
     pub columns: usize,
-    /// Pixels of the PNG for one of an image, each way.
-    pub scale: usize,
-    /// Pixels between images and around them.
+    /// Pixels of the picture around and between images.
     pub padding: usize,
-    /// Grey of the padding, 0 to 255.
-    pub background: u8,
+    /// Pixels of the picture on a side of one pixel of an image.
+    pub scale: usize,
 }
 
 impl Default for GridOptions {
     fn default() -> Self {
-        Self { columns: 10, scale: 2, padding: 2, background: 48 }
+        Self { columns: 10, padding: 2, scale: 2 }
     }
 }
 
-/// Why a grid was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum GridError {
-    /// The values do not fill whole images, or there is nothing to draw.
-    #[error("{values} values are no whole number of {height}x{width} images, or there are no columns")]
-    Shape {
-        /// Number of values.
-        values: usize,
-        /// Rows of an image.
-        height: usize,
-        /// Columns of an image.
-        width: usize,
-    },
-    /// The encoder failed.
-    #[error("cannot encode a PNG: {0}")]
-    Encode(#[from] png::EncodingError),
-    /// The system refused.
-    #[error("cannot write {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-/// Writes images (`pixels` in [0, 1], image after image) as one grey PNG.
+/// Writes images as a grey PNG, row by row, atomically. Pixels are in [0, 1], image after image (`N x height x width`);
+/// what lies outside is clamped, and 1 is white.
 ///
 /// # Errors
-/// Values that are no whole images, or a file that cannot be written.
+/// Pixels that are no images or not finite, options out of range, or a file that cannot be written.
 pub fn write_png(
     path: &Path,
     pixels: &[f32],
     height: usize,
     width: usize,
     options: &GridOptions,
-) -> Result<(), GridError> {
-    let bytes = encode(pixels, height, width, options)?;
-    model_export::write_atomically(path, &bytes)
-        .map_err(|source| GridError::Io { path: path.to_owned(), source })
+) -> Result<(), ImageError> {
+    let picture = draw(pixels, height, width, options)?;
+    write_atomically(path, &encode(&picture)?)?;
+    Ok(())
 }
 
-/// The bytes of that PNG.
-///
-/// # Errors
-/// Values that are no whole images.
-pub fn encode(pixels: &[f32], height: usize, width: usize, options: &GridOptions) -> Result<Vec<u8>, GridError> {
-    let GridOptions { columns, scale, padding, background } = *options;
-    let area = height * width;
-    let shape = GridError::Shape { values: pixels.len(), height, width };
-    if area == 0 || columns == 0 || scale == 0 || pixels.is_empty() || !pixels.len().is_multiple_of(area) {
-        return Err(shape);
+struct Picture {
+    width: usize,
+    height: usize,
+    grey: Vec<u8>,
+}
+
+fn draw(pixels: &[f32], height: usize, width: usize, options: &GridOptions) -> Result<Picture, ImageError> {
+    let images = count(pixels, height, width)?;
+    let GridOptions { columns, padding, scale } = *options;
+    for (option, got) in [("columns", columns), ("scale", scale)] {
+        if got == 0 {
+            return Err(ImageError::Option { option, got, accepts: "1 or more".to_owned() });
+        }
     }
-    let count = pixels.len() / area;
-    let columns = columns.min(count);
-    let rows = count.div_ceil(columns);
-    let (cell_w, cell_h) = (width * scale + padding, height * scale + padding);
-    let (w, h) = (columns * cell_w + padding, rows * cell_h + padding);
-    let mut canvas = vec![background; w * h];
-    for (i, image) in pixels.chunks(area).enumerate() {
-        let (left, top) = ((i % columns) * cell_w + padding, (i / columns) * cell_h + padding);
+    let columns = columns.min(images);
+    let rows = images.div_ceil(columns);
+    let side = |option, cells: usize, extent: usize| {
+        let cell = extent.saturating_mul(scale).saturating_add(padding);
+        let got = cells.saturating_mul(cell).saturating_add(padding);
+        let accepts = format!("what gives at most {MAX_SIDE} pixels");
+        if got <= MAX_SIDE { Ok(got) } else { Err(ImageError::Option { option, got, accepts }) }
+    };
+    let picture_width = side("the picture's width", columns, width)?;
+    let picture_height = side("the picture's height", rows, height)?;
+    let mut grey = vec![GUTTER; picture_width * picture_height];
+    for (index, image) in pixels.chunks_exact(height * width).enumerate() {
+        let top = padding + index / columns * (height * scale + padding);
+        let left = padding + index % columns * (width * scale + padding);
         for y in 0..height * scale {
-            for x in 0..width * scale {
-                let value = image[(y / scale) * width + x / scale];
-                canvas[(top + y) * w + left + x] = (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+            let start = (top + y) * picture_width + left;
+            let source = &image[y / scale * width..][..width];
+            for (target, &pixel) in grey[start..start + width * scale].chunks_exact_mut(scale).zip(source) {
+                target.fill((pixel.clamp(0.0, 1.0) * 255.0).round() as u8);
             }
         }
     }
+    Ok(Picture { width: picture_width, height: picture_height, grey })
+}
+
+fn encode(picture: &Picture) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, w as u32, h as u32);
+    // Sides are at most MAX_SIDE, so they fit.
+    let mut encoder = png::Encoder::new(&mut bytes, picture.width as u32, picture.height as u32);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&canvas)?;
-    writer.finish()?;
+    let mut writer = encoder.write_header().map_err(std::io::Error::from)?;
+    writer.write_image_data(&picture.grey).map_err(std::io::Error::from)?;
+    writer.finish().map_err(std::io::Error::from)?;
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::io::BufReader;
 
-    #[test]
-    fn three_images_in_two_columns_stand_where_they_belong() {
-        let pixels = [1.0, 0.0, 0.5, 2.0, -1.0, f32::NAN];
-        let options = GridOptions { columns: 2, scale: 1, padding: 1, background: 9 };
-        let bytes = encode(&pixels, 1, 2, &options).unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
-        let mut canvas = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut canvas).unwrap();
-        assert_eq!((info.width, info.height), (7, 5));
-        assert_eq!(canvas[7..14], [9, 255, 0, 9, 128, 255, 9]);
-        assert_eq!(canvas[21..28], [9, 0, 0, 9, 9, 9, 9]);
+    fn read(path: &Path) -> (usize, usize, Vec<u8>) {
+        let mut reader = png::Decoder::new(BufReader::new(File::open(path).unwrap())).read_info().unwrap();
+        let mut grey = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut grey).unwrap();
+        assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
+        (info.height as usize, info.width as usize, grey)
     }
 
     #[test]
-    fn values_that_are_no_whole_images_are_refused() {
-        let refused = encode(&[0.0; 5], 2, 2, &GridOptions::default());
-        assert!(matches!(refused, Err(GridError::Shape { values: 5, .. })));
+    fn images_stand_row_by_row_with_padding_and_whole_pixels() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grid.png");
+        // Three images of 1 x 2: the third is alone in its row. Values outside [0, 1] are clamped.
+        let pixels = [0.0, 1.0, 0.5, 2.0, -1.0, 0.2];
+        write_png(&path, &pixels, 1, 2, &GridOptions { columns: 2, padding: 1, scale: 2 }).unwrap();
+        let (height, width, grey) = read(&path);
+        assert_eq!((height, width), (7, 11));
+        let g = GUTTER;
+        let first = [g, 0, 0, 255, 255, g, 128, 128, 255, 255, g];
+        let second = [g, 0, 0, 51, 51, g, g, g, g, g, g];
+        let expected = [[g; 11], first, first, [g; 11], second, second, [g; 11]].concat();
+        assert_eq!(grey, expected);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_grid_is_no_wider_than_its_images() {
+        let picture = draw(&[0.0; 9], 3, 3, &GridOptions { columns: 10, padding: 0, scale: 1 }).unwrap();
+        assert_eq!((picture.height, picture.width), (3, 3));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        let options = GridOptions::default();
+        let refused =
+            |pixels: &[f32], height, width, options| draw(pixels, height, width, &options).err().unwrap();
+        assert!(matches!(refused(&[], 2, 2, options), ImageError::Pixels { pixels: 0, .. }));
+        assert!(matches!(refused(&[0.0; 5], 2, 2, options), ImageError::Pixels { pixels: 5, .. }));
+        assert!(matches!(refused(&[0.0; 5], 0, 2, options), ImageError::Pixels { .. }));
+        assert!(matches!(refused(&[0.0, f32::NAN], 1, 1, options), ImageError::NotFinite { index: 1 }));
+        for (option, options) in [
+            ("columns", GridOptions { columns: 0, ..options }),
+            ("scale", GridOptions { scale: 0, ..options }),
+            ("the picture's width", GridOptions { scale: 1 << 20, ..options }),
+            ("the picture's width", GridOptions { scale: usize::MAX, ..options }),
+            ("the picture's width", GridOptions { padding: usize::MAX, ..options }),
+        ] {
+            let error = refused(&[0.0; 4], 2, 2, options);
+            assert!(matches!(error, ImageError::Option { option: named, .. } if named == option), "{error}");
+        }
     }
 }
