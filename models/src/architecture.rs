@@ -132,6 +132,7 @@ mod tests {
             patch: 2,
             channels: vec![8, 16],
             blocks: 1,
+            up_blocks: 1,
             middle_blocks: 1,
             embedding: 16,
             groups: 4,
@@ -213,6 +214,7 @@ mod tests {
         assert_eq!(wrong(|c| c.attention_heads = 5), "attention_heads");
         assert_eq!(wrong(|c| c.embedding = 7), "embedding");
         assert_eq!(wrong(|c| c.blocks = 0), "blocks");
+        assert_eq!(wrong(|c| c.up_blocks = 17), "up_blocks");
         assert_eq!(wrong(|c| c.image = [1, 0, 28]), "image");
     }
 

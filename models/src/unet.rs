@@ -32,8 +32,10 @@ pub struct UNetConfig {
     pub patch: usize,
     /// Channels of each level, finest first; each level halves height and width.
     pub channels: Vec<usize>,
-    /// Residual blocks of each level on the way down, and again on the way up.
+    /// Residual blocks of each level on the way down.
     pub blocks: usize,
+    /// Residual blocks of each level on the way up.
+    pub up_blocks: usize,
     /// Residual blocks after the attention of the lowest level.
     pub middle_blocks: usize,
     /// Width of the time and class embedding; even.
@@ -86,6 +88,9 @@ impl UNetConfig {
         if !in_range(self.blocks, 16) {
             return fault("blocks", self.blocks.to_string(), "1 to 16".into());
         }
+        if !in_range(self.up_blocks, 16) {
+            return fault("up_blocks", self.up_blocks.to_string(), "1 to 16".into());
+        }
         if self.middle_blocks > 16 {
             return fault("middle_blocks", self.middle_blocks.to_string(), "0 to 16".into());
         }
@@ -123,7 +128,7 @@ impl UNetConfig {
         let up = self.channels[..self.channels.len() - 1]
             .iter()
             .rev()
-            .map(|&c| (0..self.blocks).map(|i| self.block(if i == 0 { 2 * c } else { c }, c)).collect())
+            .map(|&c| (0..self.up_blocks).map(|i| self.block(if i == 0 { 2 * c } else { c }, c)).collect())
             .collect();
         Plan { down, middle, up }
     }

@@ -45,7 +45,7 @@ impl State {
     ///
     /// # Errors
     /// When the recipe cannot be written as TOML.
-    pub fn new(recipe: &Recipe) -> Result<Self, RecipeError> {
+    pub fn new(recipe: &Recipe) -> std::result::Result<Self, RecipeError> {
         Ok(Self {
             step: 0,
             images: 0,

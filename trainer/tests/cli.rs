@@ -1,0 +1,78 @@
+//! The command line as a person meets it: what it prints, and what it says when something is wrong.
+
+use std::process::{Command, Output};
+
+fn flow_digits(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flow-digits"))
+        .args(args)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap()
+}
+
+fn stdout(args: &[&str]) -> String {
+    let output = flow_digits(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stderr(args: &[&str]) -> String {
+    let output = flow_digits(args);
+    assert!(!output.status.success(), "{args:?} should fail");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn list_prints_every_registry_with_orders_costs_and_ranges() {
+    let all: serde_json::Value = serde_json::from_str(&stdout(&["list", "--json"])).unwrap();
+    for family in flow::registry::families() {
+        let listed = all[family.plural].as_array().unwrap();
+        assert_eq!(listed.len(), family.entries.len(), "{}", family.plural);
+        for (entry, registered) in listed.iter().zip(&family.entries) {
+            assert_eq!(entry["id"], registered.id);
+            assert_eq!(entry["parameters"].as_array().unwrap().len(), registered.params.len());
+        }
+    }
+    let heun = all["solvers"].as_array().unwrap().iter().find(|s| s["id"] == "heun").unwrap();
+    assert_eq!((heun["order"].as_u64(), heun["evaluations_per_step"].as_u64()), (Some(2), Some(2)));
+    let text = stdout(&["list", "schedules"]);
+    assert!(text.contains("logit-normal-cdf") && text.contains("mu:"), "{text}");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in ["data", "train", "sample", "eval", "export", "inspect", "list"] {
+        let help = stdout(&[command, "--help"]);
+        assert!(help.contains(&format!("flow-digits {command}")), "{help}");
+        assert!(help.contains("Examples:"), "{help}");
+    }
+}
+
+#[test]
+fn inspect_prints_parameters_and_multiply_adds_within_the_budget() {
+    let text = stdout(&["inspect", "recipes/mnist-unet.toml", "--json"]);
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let cost = facts["multiply_adds"].as_u64().unwrap();
+    assert!((1_000_000..=30_000_000).contains(&cost), "{cost}");
+    // 1 MB as a file: two bytes a parameter, and the header.
+    let parameters = facts["parameters"].as_u64().unwrap();
+    assert!((100_000..490_000).contains(&parameters), "{parameters}");
+}
+
+#[test]
+fn mistakes_are_named_with_what_is_accepted() {
+    let nearest = stderr(&["sample", "nothing.safetensors", "--solver", "huen"]);
+    assert!(nearest.contains("huen") && nearest.contains("heun"), "{nearest}");
+    let range = stderr(&["sample", "nothing.safetensors", "--steps", "0"]);
+    assert!(range.contains("steps") && range.contains("1000"), "{range}");
+    let missing = stderr(&["sample", "nothing.safetensors"]);
+    assert!(missing.contains("nothing.safetensors"), "{missing}");
+    let device = stderr(&["train", "recipes/mnist-unet.toml", "--device", "gpu"]);
+    assert!(device.contains("auto, cuda, cuda:N, wgpu, cpu, torch"), "{device}");
+    let registry = stderr(&["list", "solver"]);
+    assert!(registry.contains("solvers"), "{registry}");
+    let data = stderr(&["train", "recipes/mnist-unet.toml", "--data", "/nonexistent"]);
+    assert!(data.contains("train-images-idx3-ubyte") && data.contains("flow-digits data"), "{data}");
+    let recipe = stderr(&["train", "recipes/mnist-unet.toml", "--set", "train.stepps=3"]);
+    assert!(recipe.contains("stepps"), "{recipe}");
+}
