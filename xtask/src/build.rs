@@ -7,11 +7,11 @@ use crate::run::Output;
 use crate::site::{self, Leftovers};
 use crate::step::step;
 use crate::tools::Tools;
-use crate::web::{Backend, Builder, Flavor};
+use crate::web::{Backend, Builder, Flavor, compile_ahead};
 
 /// Builds everything into `dist`.
 pub fn build(paths: &Paths, flavor: Flavor) -> Result<()> {
-    let tools = Tools::ready(paths, flavor == Flavor::Release)?;
+    let tools = Tools::ready(paths, flavor == Flavor::Release, || compile_ahead(paths, flavor))?;
     let builder = Builder { paths, tools: &tools, flavor };
     let out = Output::Terminal;
     let worker = |backend: Backend| {

@@ -15,7 +15,7 @@ use crate::serve::Serving;
 use crate::site::{self, Leftovers};
 use crate::step::{step, took};
 use crate::tools::Tools;
-use crate::web::{Backend, Builder, Flavor, Worker};
+use crate::web::{Backend, Builder, Flavor, Worker, compile_ahead};
 
 /// What `demo` was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub struct Demo {
 pub fn demo(paths: &Paths, asked: Demo) -> Result<()> {
     let start = Instant::now();
     let flavor = if asked.fast { Flavor::Fast } else { Flavor::Release };
-    let tools = Tools::ready(paths, flavor == Flavor::Release)?;
+    let tools = Tools::ready(paths, flavor == Flavor::Release, || compile_ahead(paths, flavor))?;
     let builder = Builder { paths, tools: &tools, flavor };
     let cpu = step("building the CPU worker", Backend::Cpu.usual_time(flavor), || {
         builder.worker(Backend::Cpu, &Output::Terminal)

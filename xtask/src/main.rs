@@ -27,7 +27,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Build { fast } => xtask::build::build(&paths, flavor(fast))?,
         Command::Test(asked) => return xtask::test::test(&paths, asked),
         Command::Tools => {
-            xtask::tools::Tools::ready(&paths, true)?;
+            xtask::tools::Tools::ready(&paths, true, || ())?;
             xtask::tools::report(&paths)?;
         }
         Command::Size { folder } => xtask::size::size(&paths, folder.as_deref())?,

@@ -15,7 +15,7 @@ use crate::run::{self, Output};
 use crate::site::{self, Leftovers};
 use crate::step::step;
 use crate::tools::{self, Tools, WASM_TARGET};
-use crate::web::{Backend, Builder, Flavor};
+use crate::web::{Backend, Builder, Flavor, compile_ahead};
 
 /// Everything that is built and tested natively.
 const NATIVE: [&str; 7] = ["flow", "model-export", "models", "trainer", "protocol", "xtask", "cross-tests"];
@@ -75,6 +75,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn lint(&mut self) {
+        if let Err(why) = tools::lint_components() {
+            return self.tally.fail("formatting and clippy", &format!("{why:#}"));
+        }
         let mut fmt = run::cargo();
         fmt.current_dir(&self.paths.root).args(["fmt", "--all", "--check"]);
         self.check("formatting", "a second", &mut fmt);
@@ -125,7 +128,7 @@ impl Run<'_> {
 
     /// Builds the web parts for tests, in the quick flavor: what is tested is the same program.
     fn site(&self) -> Result<()> {
-        let tools = Tools::ready(self.paths, false)?;
+        let tools = Tools::ready(self.paths, false, || compile_ahead(self.paths, Flavor::Fast))?;
         let builder = Builder { paths: self.paths, tools: &tools, flavor: Flavor::Fast };
         let out = Output::Terminal;
         let worker = |backend: Backend| {

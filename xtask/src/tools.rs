@@ -94,11 +94,24 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds or installs all of them. `optimize` says whether wasm-opt is wanted at all.
-    pub fn ready(paths: &Paths, optimize: bool) -> Result<Self> {
+    /// Finds or installs all of them. `optimize` says whether wasm-opt is wanted at all; `meanwhile` is work that fits
+    /// beside the building of tools, which has long stretches that use one core only.
+    pub fn ready(paths: &Paths, optimize: bool, meanwhile: impl FnOnce() + Send) -> Result<Self> {
         wasm_target()?;
-        let wasm_bindgen = WASM_BINDGEN.ready(paths)?;
-        let trunk = TRUNK.ready(paths)?;
+        let missing = [&WASM_BINDGEN, &TRUNK].into_iter().filter(|tool| tool.find(paths).is_none());
+        let to_build: Vec<&CargoTool> = missing.filter(|tool| !tool.fetched(paths)).collect();
+        if !to_build.is_empty() {
+            std::thread::scope(|scope| {
+                scope.spawn(meanwhile);
+                to_build.iter().try_for_each(|tool| tool.build(paths))
+            })?;
+        }
+        let ready = |tool: &CargoTool| {
+            let (name, version) = (tool.program, tool.version);
+            tool.find(paths)
+                .with_context(|| format!("{name} was installed, but does not say it is version {version}"))
+        };
+        let (wasm_bindgen, trunk) = (ready(&WASM_BINDGEN)?, ready(&TRUNK)?);
         let wasm_opt = if optimize { wasm_opt(paths)? } else { None };
         Ok(Self { wasm_bindgen, trunk, wasm_opt })
     }
@@ -121,6 +134,17 @@ pub fn wasm_target() -> Result<()> {
     })
 }
 
+/// Adds rustfmt and clippy, which a minimal installation of Rust lacks.
+pub fn lint_components() -> Result<()> {
+    let has = |part: &str| run::output(run::cargo().args([part, "--version"])).is_ok();
+    if has("fmt") && has("clippy") {
+        return Ok(());
+    }
+    step("adding rustfmt and clippy", "about 10 s", || {
+        run::run(Command::new("rustup").args(["component", "add", "rustfmt", "clippy"]), &Output::Terminal)
+    })
+}
+
 impl CargoTool {
     /// Where our own copy lies, if it was installed.
     fn folder(&self, paths: &Paths) -> PathBuf {
@@ -139,49 +163,40 @@ impl CargoTool {
         said.split_whitespace().nth(1) == Some(self.version)
     }
 
-    /// Finds it, or installs it into our folder.
-    pub fn ready(&self, paths: &Paths) -> Result<PathBuf> {
-        if let Some(found) = self.find(paths) {
-            return Ok(found);
-        }
-        let (name, version) = (self.program, self.version);
-        let folder = self.folder(paths);
-        if let Some(url) = (self.prebuilt)() {
-            let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-            let fetched = step(&format!("fetching {name} {version}, prebuilt"), "a few seconds", || {
-                let program = download::release(&url, &file, &folder)?;
-                if !self.fits(&program) {
-                    bail!("it does not run on this machine");
-                }
-                Ok(program)
-            });
-            match fetched {
-                Ok(program) => return Ok(program),
-                Err(why) => eprintln!("    not taken: {why:#}; building it instead"),
+    /// Takes the prebuilt release, if there is one, it can be reached and its checksum fits.
+    fn fetched(&self, paths: &Paths) -> bool {
+        let Some(url) = (self.prebuilt)() else { return false };
+        let file = format!("{}{}", self.program, std::env::consts::EXE_SUFFIX);
+        let what = format!("fetching {} {}, prebuilt", self.program, self.version);
+        let fetched = step(&what, "a few seconds", || {
+            let program = download::release(&url, &file, &self.folder(paths))?;
+            if !self.fits(&program) {
+                bail!("it does not run on this machine");
             }
+            Ok(())
+        });
+        if let Err(why) = &fetched {
+            eprintln!("    not taken: {why:#}; it will be built");
         }
-        step(&format!("building {name} {version} into {}", shown(&folder)), self.build_time, || {
-            self.build(paths, &folder)
-        })?;
-        self.find(paths)
-            .with_context(|| format!("{name} was built, but does not say it is version {version}"))
+        fetched.is_ok()
     }
 
-    fn build(&self, paths: &Paths, folder: &Path) -> Result<()> {
-        let mut cargo = run::cargo();
-        // Outside the repository: its configuration is not for tools. An interrupted build goes on where it stopped.
-        std::fs::create_dir_all(&paths.tools)?;
+    /// Builds it into our folder. What was interrupted goes on where it stopped.
+    fn build(&self, paths: &Paths) -> Result<()> {
+        let folder = self.folder(paths);
+        let what = format!("building {} {} into {}", self.program, self.version, shown(&folder));
         let scratch = paths.tools.join("build").join(self.program);
+        std::fs::create_dir_all(&scratch)?;
+        let mut cargo = run::cargo();
+        // Outside the repository: its configuration is not for tools.
         cargo.current_dir(&paths.tools).args(["install", self.package, "--version", self.version]);
-        cargo.args(self.flags).arg("--root").arg(folder).arg("--force");
+        cargo.args(self.flags).arg("--root").arg(&folder).arg("--force");
         // Link-time optimization would double the wait for a tool that runs for a second.
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "0");
         cargo.env("CARGO_TARGET_DIR", &scratch);
-        run::run(&mut cargo, &Output::Terminal)?;
-        std::fs::remove_dir_all(&scratch).or_else(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-        })?;
+        step(&what, self.build_time, || run::run(&mut cargo, &Output::Terminal))?;
+        std::fs::remove_dir_all(&scratch)?;
         Ok(())
     }
 }

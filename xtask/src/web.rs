@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::download;
-use crate::paths::Paths;
+use crate::paths::{Paths, shown};
 use crate::run::{self, Output};
 use crate::tools::{TRUNK, Tools, WASM_BINDGEN, WASM_TARGET};
 
@@ -95,6 +95,37 @@ pub struct Worker {
     pub hash: String,
 }
 
+/// The program of a worker.
+fn bin(backend: Backend) -> String {
+    format!("worker-{}", backend.name())
+}
+
+/// Compiles the CPU worker while the tools are being built. Whether it worked shows when the worker is built in earnest,
+/// which then finds it done or says why not.
+pub fn compile_ahead(paths: &Paths, flavor: Flavor) {
+    let log = paths.web().join("cpu-build.log");
+    if std::fs::create_dir_all(paths.web()).and_then(|()| std::fs::write(&log, "")).is_ok() {
+        eprintln!("    meanwhile the CPU worker is being compiled; that output goes to {}", shown(&log));
+        let _told_later = compile_worker(paths, flavor, Backend::Cpu, &Output::Log(log));
+    }
+}
+
+fn compile_worker(paths: &Paths, flavor: Flavor, backend: Backend, output: &Output) -> Result<()> {
+    compile(
+        paths,
+        flavor,
+        &["--package", "worker", "--features", backend.name(), "--bin", &bin(backend)],
+        output,
+    )
+}
+
+fn compile(paths: &Paths, flavor: Flavor, which: &[&str], output: &Output) -> Result<()> {
+    let mut cargo = run::cargo();
+    cargo.current_dir(&paths.root).env("CARGO_TARGET_DIR", &paths.target);
+    cargo.args(["build", "--profile", flavor.profile(), "--target", WASM_TARGET]).args(which);
+    run::run(&mut cargo, output)
+}
+
 /// Builds web parts of one flavor.
 #[derive(Clone, Debug)]
 pub struct Builder<'a> {
@@ -109,8 +140,8 @@ pub struct Builder<'a> {
 impl Builder<'_> {
     /// A worker, compiled if its sources changed.
     pub fn worker(&self, backend: Backend, output: &Output) -> Result<Worker> {
-        let (name, bin) = (backend.name(), format!("worker-{}", backend.name()));
-        self.cargo(&["--package", "worker", "--features", name, "--bin", &bin], output)?;
+        let (name, bin) = (backend.name(), bin(backend));
+        compile_worker(self.paths, self.flavor, backend, output)?;
         let compiled = self.compiled(&bin);
         let bytes = std::fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
         let key = self.key(&[&bytes]);
@@ -146,7 +177,7 @@ impl Builder<'_> {
     /// The page's folder: `index.html` and what it loads, without workers and models.
     pub fn page(&self, output: &Output) -> Result<PathBuf> {
         // Compiled here first, so that Trunk finds it done and can run without the network.
-        self.cargo(&["--package", "page"], output)?;
+        compile(self.paths, self.flavor, &["--package", "page"], output)?;
         let source = self.paths.root.join("web").join("page");
         let compiled = std::fs::read(self.compiled("page"))?;
         // What the document copies, it depends on too.
@@ -182,13 +213,6 @@ impl Builder<'_> {
             run::run(&mut trunk, output)?;
             Ok(())
         })
-    }
-
-    fn cargo(&self, which: &[&str], output: &Output) -> Result<()> {
-        let mut cargo = run::cargo();
-        cargo.current_dir(&self.paths.root).env("CARGO_TARGET_DIR", &self.paths.target);
-        cargo.args(["build", "--profile", self.flavor.profile(), "--target", WASM_TARGET]).args(which);
-        run::run(&mut cargo, output)
     }
 
     fn compiled(&self, bin: &str) -> PathBuf {
