@@ -9,7 +9,8 @@ use leptos::prelude::window;
 use protocol::Backend;
 use wasm_bindgen::JsValue;
 
-const BACKEND: &str = "backend";
+/// The field that forces a machine.
+pub(crate) const BACKEND: &str = "backend";
 
 /// What an address asks for.
 #[derive(Clone, PartialEq, Debug)]

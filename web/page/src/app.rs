@@ -43,8 +43,8 @@ pub(crate) fn App() -> impl IntoView {
             <header class="prose">
                 <h1>"Noise, pushed gently, becomes a seven"</h1>
                 <p class="lead">
-                    "A small network has learned which way to push each pixel. Follow its pushes from pure noise, "
-                    "and handwriting forms: here, in your browser, as you watch."
+                    "A small network has learned which way to push each pixel. Follow its pushes from noise, and "
+                    "handwriting forms: here, in your browser, as you watch."
                 </p>
             </header>
 

@@ -63,7 +63,8 @@ pub(crate) struct Palette {
 impl Palette {
     /// The colours that the style says now.
     pub(crate) fn read() -> Self {
-        let style = document().document_element().and_then(|root| window().get_computed_style(&root).ok().flatten());
+        let style =
+            document().document_element().and_then(|root| window().get_computed_style(&root).ok().flatten());
         let colour = |name: &str, otherwise| {
             let text = style.as_ref().and_then(|style| style.get_property_value(name).ok());
             text.and_then(|text| hex(text.trim())).unwrap_or(otherwise)
@@ -118,7 +119,8 @@ pub(crate) fn draw(canvas: &HtmlCanvasElement, picture: &[u8], space: f64, palet
     strip.set_width(SIDE as u32);
     strip.set_height((SIDE * count) as u32);
     let image =
-        ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), SIDE as u32, (SIDE * count) as u32).ok()?;
+        ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), SIDE as u32, (SIDE * count) as u32)
+            .ok()?;
     context(&strip)?.put_image_data(&image, 0.0, 0.0).ok()?;
 
     let to = context(canvas)?;

@@ -60,6 +60,13 @@ struct Behind {
 #[derive(Clone)]
 pub(crate) struct Conductor(Rc<Behind>);
 
+/// Why the CPU can't be used.
+struct NoCpu {
+    /// Whether it is the program that fails, so that the GPU's might do.
+    program: bool,
+    failure: Failure,
+}
+
 /// Why the GPU is not used.
 enum NotGpu {
     /// In a visitor's words.
@@ -89,6 +96,10 @@ impl Conductor {
 
     /// Asks for a plan. The newest wish counts; a run in progress ends.
     pub(crate) fn wish(&self, plan: SamplePlan) {
+        // What the run before still says no longer counts, and what is on screen is no longer what is asked for.
+        self.0.run.set(self.0.run.get() + 1);
+        self.0.session.film.update_value(|film| film.complete = false);
+        self.0.session.filmed.update(|version| *version += 1);
         *self.0.wished.borrow_mut() = Some(plan);
         if !self.0.preparing.replace(true) {
             let conductor = self.clone();
@@ -133,8 +144,7 @@ impl Conductor {
     fn run(&self, machine: &Machine, plan: SamplePlan) {
         let behind = &self.0;
         let session = behind.session;
-        let run = behind.run.get() + 1;
-        behind.run.set(run);
+        let run = behind.run.get();
         behind.running_on.set(Some(machine.backend));
         for other in behind.machines.borrow().values().filter(|other| other.backend != machine.backend) {
             other.cancel();
@@ -235,7 +245,7 @@ impl Conductor {
         self.dismiss(Backend::Gpu);
         if was_chosen {
             self.0.session.notice(words::gpu_lost());
-            self.reason(Backend::Cpu, words::gpu_lost());
+            self.reason(Backend::Cpu, words::after_gpu());
             if self.0.running_on.get() == Some(Backend::Gpu) {
                 self.again();
             }
@@ -277,14 +287,28 @@ impl Conductor {
                 }
                 Err(NotGpu::Because(sentence)) => {
                     behind.chosen.set(Backend::Cpu);
-                    behind.session.notice(sentence.clone());
                     self.reason(Backend::Cpu, sentence);
                 }
             }
         }
-        let machine = self.prepare_cpu(&lists, entry).await?;
+        let machine = match self.prepare_cpu(&lists, entry).await {
+            Ok(machine) => machine,
+            // Without its CPU program a browser may still have a GPU.
+            Err(NoCpu { program: true, .. }) if !behind.gpu_tried.replace(true) => {
+                let gpu = self.prepare_gpu(&lists, entry, true).await;
+                let machine = match gpu {
+                    Ok(machine) => machine,
+                    Err(_) => self.prepare_cpu(&lists, entry).await.map_err(|no| no.failure)?,
+                };
+                behind.chosen.set(machine.backend);
+                self.reason(machine.backend, words::cpu_program_failed());
+                machine
+            }
+            Err(no) => return Err(no.failure),
+        };
         if behind.session.badge.with_untracked(|badge| badge.backend.is_none()) {
-            let reason = if behind.forced.is_some() { words::forced(Backend::Cpu) } else { words::cpu_first() };
+            let reason =
+                if behind.forced.is_some() { words::forced(Backend::Cpu) } else { words::cpu_first() };
             self.reason(Backend::Cpu, reason);
         }
         Ok((machine, entry.id.clone()))
@@ -333,9 +357,12 @@ impl Conductor {
         Ok(lists)
     }
 
-    async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, Failure> {
+    async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, NoCpu> {
         let backend = Backend::Cpu;
-        let program = lists.site.program(backend).ok_or_else(|| words::program_absent(backend))?;
+        let program = lists
+            .site
+            .program(backend)
+            .ok_or_else(|| NoCpu { program: true, failure: words::program_absent(backend) })?;
         let running = self.machine(backend);
         let mut needed = vec![(entry.url(), entry.bytes)];
         if running.is_none() {
@@ -345,16 +372,17 @@ impl Conductor {
         let missing = |(url, error): (String, FetchError)| {
             leptos::logging::warn!("{error:?}");
             if url == model_url {
-                words::model_missing(&entry.label, &error)
+                NoCpu { program: false, failure: words::model_missing(&entry.label, &error) }
             } else {
-                words::program_missing(backend, &error)
+                NoCpu { program: true, failure: words::program_missing(backend, &error) }
             }
         };
         self.fetch_all(&needed, true).await.map_err(missing)?;
 
         let failed = |fault: Fault| {
             leptos::logging::warn!("the {} worker: {fault}", backend.label());
-            words::machine_failed(&entry.label, &fault)
+            let program = matches!(fault, Fault::Program { .. } | Fault::Message { .. });
+            NoCpu { program, failure: words::machine_failed(&entry.label, &fault) }
         };
         let machine = match running {
             Some(machine) => machine,

@@ -36,7 +36,8 @@ impl Film {
             return Some(before.pixels.clone());
         };
         let weight = ((t - before.t) / (after.t - before.t)).clamp(0.0, 1.0) as f32;
-        let blend = |(&a, &b): (&u8, &u8)| (f32::from(a) + weight * (f32::from(b) - f32::from(a))).round() as u8;
+        let blend =
+            |(&a, &b): (&u8, &u8)| (f32::from(a) + weight * (f32::from(b) - f32::from(a))).round() as u8;
         Some(before.pixels.iter().zip(&after.pixels).map(blend).collect())
     }
 

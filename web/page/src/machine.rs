@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 /// The worker's script, beside the page.
 const SCRIPT: &str = "worker.js";
@@ -100,7 +100,8 @@ impl Machine {
             ToPage::Ready { version: protocol::VERSION, .. } => Ok(machine),
             other => {
                 machine.dismiss();
-                let what = format!("the page speaks version {}, the worker said {other:?}", protocol::VERSION);
+                let what =
+                    format!("the page speaks version {}, the worker said {other:?}", protocol::VERSION);
                 Err(Fault::Program { what })
             }
         }
@@ -160,12 +161,16 @@ impl Machine {
         }
     }
 
-    /// Ends the worker. Open questions are answered with a fault.
+    /// Ends the worker. Open questions are answered with a fault; nobody is told, because somebody wanted it.
     pub(crate) fn dismiss(&self) {
-        self.fall(Fault::Program { what: "it was dismissed".to_owned() });
+        self.end(&Fault::Program { what: "it was dismissed".to_owned() });
     }
 
-    fn ask(&self, model: &str, answers: fn(&ToPage) -> bool) -> impl Future<Output = Result<ToPage, Fault>> + use<> {
+    fn ask(
+        &self,
+        model: &str,
+        answers: fn(&ToPage) -> bool,
+    ) -> impl Future<Output = Result<ToPage, Fault>> + use<> {
         let (reply, answer) = oneshot::channel();
         let mut inner = self.inner.borrow_mut();
         inner.silent_s = 0;
@@ -199,11 +204,13 @@ impl Machine {
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         on_message.forget();
         let machine = self.clone();
-        let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+        let on_error = Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
             // Handled here; without this the browser would report it once more.
             event.prevent_default();
-            let what = event.message();
-            let what = if what.is_empty() { "its script could not be loaded".to_owned() } else { what };
+            // An error inside the worker has a message; a script that can't be loaded has none.
+            let message =
+                Reflect::get(&event, &"message".into()).ok().and_then(|message| message.as_string());
+            let what = message.unwrap_or_else(|| "its script could not be loaded".to_owned());
             machine.fall(Fault::Program { what });
         });
         worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -241,9 +248,9 @@ impl Machine {
 
     fn answer(&self, answer: ToPage) {
         let (about, refused) = match &answer {
-            ToPage::Loaded { model, .. } | ToPage::SelfTested { model, .. } | ToPage::Measured { model, .. } => {
-                (model.as_str(), None)
-            }
+            ToPage::Loaded { model, .. }
+            | ToPage::SelfTested { model, .. }
+            | ToPage::Measured { model, .. } => (model.as_str(), None),
             ToPage::Refused { model, fault } => (model.as_str(), Some(fault.clone())),
             _ => ("", None),
         };
@@ -258,27 +265,33 @@ impl Machine {
         }
     }
 
-    /// The end: the worker is thrown away, open questions are answered, and whoever owns the machine is told.
+    /// The worker broke: it is thrown away, and whoever waits for it or owns it hears why.
     fn fall(&self, fault: Fault) {
-        let (questions, tell) = {
+        if self.end(&fault) == Some(0) {
+            // Nobody asked, so nobody heard it as an answer.
+            let tell = self.inner.borrow().tell.clone();
+            tell(Event::Broken(fault));
+        }
+    }
+
+    /// Throws the worker away and answers open questions. How many there were; `None` if it had ended before.
+    fn end(&self, fault: &Fault) -> Option<usize> {
+        let questions = {
             let mut inner = self.inner.borrow_mut();
             if std::mem::replace(&mut inner.broken, true) {
-                return;
+                return None;
             }
             inner.running = false;
             inner.worker.set_onmessage(None);
             inner.worker.set_onerror(None);
             inner.worker.terminate();
-            (std::mem::take(&mut inner.questions), inner.tell.clone())
+            std::mem::take(&mut inner.questions)
         };
-        let asked = !questions.is_empty();
+        let count = questions.len();
         for question in questions {
             let _ = question.reply.send(Err(fault.clone()));
         }
-        // Whoever asked hears it as the answer.
-        if !asked {
-            tell(Event::Broken(fault));
-        }
+        Some(count)
     }
 
     /// Counts ticks and not time on a clock: a machine that slept is not a machine that hung.

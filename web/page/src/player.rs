@@ -13,7 +13,11 @@ const LONGEST_FRAME_MS: f64 = 100.0;
 
 /// Whether the reader asked for little motion.
 pub(crate) fn reduced_motion() -> bool {
-    window().match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|query| query.matches())
+    window()
+        .match_media("(prefers-reduced-motion: reduce)")
+        .ok()
+        .flatten()
+        .is_some_and(|query| query.matches())
 }
 
 /// Starts from noise.

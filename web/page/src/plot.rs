@@ -57,8 +57,8 @@ pub(crate) fn SchedulePlot(
         <svg viewBox="-14 -6 120 122" role="img" aria-label=label data-testid="schedule-plot">
             <rect class="frame" x="0" y="0" width="100" height="100"></rect>
             <line class="even" x1="0" y1="100" x2="100" y2="0"></line>
-            {knots}
             <path class="curve" d=move || schedule.with(|schedule| path(schedule, SIDE))></path>
+            {knots}
             <text x="-4" y="103" text-anchor="end">"0"</text>
             <text x="-4" y="3" text-anchor="end">"1"</text>
             <text x="-4" y="53" text-anchor="end" font-style="italic">"t"</text>

@@ -29,7 +29,9 @@ fn call(object: &JsValue, name: &str, argument: &JsValue) -> Option<JsValue> {
 
 /// Whether the browser says that its reader wants to save data.
 pub(crate) fn saves_data() -> bool {
-    get(&window().navigator(), "connection").and_then(|it| get(&it, "saveData")).is_some_and(|it| it.is_truthy())
+    get(&window().navigator(), "connection")
+        .and_then(|it| get(&it, "saveData"))
+        .is_some_and(|it| it.is_truthy())
 }
 
 /// Looks at the adapter that the program would be given.

@@ -18,7 +18,10 @@ pub(crate) struct Failure {
 pub(crate) fn lists_missing(error: &FetchError) -> Failure {
     Failure {
         title: "The instrument could not be set up",
-        text: format!("{} The text below works without it.", fetched(error, "The list of models and programs")),
+        text: format!(
+            "{} The text below works without it.",
+            fetched(error, "The list of models and programs")
+        ),
     }
 }
 
@@ -151,7 +154,8 @@ pub(crate) fn gpu_absent() -> String {
 
 /// The graphics processor gave another answer than the stored one.
 pub(crate) fn gpu_wrong(worst: f32) -> String {
-    let off = if worst.is_finite() && worst < 1e6 { format!(" (it is off by {worst:.2})") } else { String::new() };
+    let off =
+        if worst.is_finite() && worst < 1e6 { format!(" (it is off by {worst:.2})") } else { String::new() };
     format!(
         "The graphics processor does not reproduce a stored picture{off}, so it is not trusted and the \
          processor computes."
@@ -160,7 +164,19 @@ pub(crate) fn gpu_wrong(worst: f32) -> String {
 
 /// The graphics processor was lost, hung or broke while it was in use.
 pub(crate) fn gpu_lost() -> String {
-    "The graphics processor stopped answering; the processor has taken over with the same settings.".to_owned()
+    "The graphics processor stopped answering; the processor has taken over with the same settings."
+        .to_owned()
+}
+
+/// The reason beside a processor that took over.
+pub(crate) fn after_gpu() -> String {
+    "The graphics processor was lost on the way, so the processor computes.".to_owned()
+}
+
+/// The reason beside a graphics processor that is the only one.
+pub(crate) fn cpu_program_failed() -> String {
+    "The program for the processor did not start in this browser, so the graphics processor computes."
+        .to_owned()
 }
 
 /// The processor's program broke once and was started again.
@@ -170,7 +186,8 @@ pub(crate) fn cpu_restarted() -> String {
 
 /// The reason beside a processor that has just begun.
 pub(crate) fn cpu_first() -> String {
-    "The processor begins, because its program is small; the graphics processor is tried behind it.".to_owned()
+    "The processor begins, because its program is small; the graphics processor is tried behind it."
+        .to_owned()
 }
 
 /// A machine that the address forces.
@@ -206,7 +223,9 @@ pub(crate) fn address(fault: &flow::Error) -> String {
                 "The address asks for the {kind} “{got}”, which does not exist. Perhaps “{nearest}” was meant; \
                  the usual one is used."
             ),
-            None => format!("The address asks for the {kind} “{got}”, which does not exist; the usual one is used."),
+            None => format!(
+                "The address asks for the {kind} “{got}”, which does not exist; the usual one is used."
+            ),
         },
         flow::Error::Parameter { id, parameter, got, accepts } => format!(
             "The address sets “{parameter}” of “{id}” to “{got}”; it takes {accepts}. The usual one is used."
@@ -214,11 +233,18 @@ pub(crate) fn address(fault: &flow::Error) -> String {
         flow::Error::UnknownParameter { id, got, .. } => {
             format!("The address sets “{got}” of “{id}”, which has no such parameter; the usual one is used.")
         }
+        flow::Error::Plan { field, got, .. } if !is_field(field) => {
+            format!("The address says “{field}={got}”, which means nothing here; it is left out.")
+        }
         flow::Error::Plan { field, got, accepts } => {
             format!("The address says “{field}={got}”; there, this page takes {accepts}. It is left out.")
         }
         other => format!("A part of the address could not be used: {other}. It is left out."),
     }
+}
+
+fn is_field(name: &str) -> bool {
+    flow::plan::FIELDS.contains(&name) || name == crate::address::BACKEND
 }
 
 /// A model that the address names and the manifest does not.
@@ -256,7 +282,9 @@ pub(crate) fn size(bytes: u64) -> String {
 
 fn fetched(error: &FetchError, what: &str) -> String {
     match error {
-        FetchError::Status { status, .. } => format!("{what} could not be fetched: the server answered {status}."),
+        FetchError::Status { status, .. } => {
+            format!("{what} could not be fetched: the server answered {status}.")
+        }
         FetchError::Network { .. } => {
             format!("{what} could not be fetched: the connection broke off, or you are offline.")
         }
@@ -270,7 +298,10 @@ mod tests {
     #[test]
     fn figures_have_about_three_digits() {
         assert_eq!([0.5, 4.567, 45.67, 456.7].map(figure), ["0.50", "4.57", "45.7", "457"]);
-        assert_eq!([1_000, 999_000, 1_000_000, 17_700_000].map(size), ["1 kB", "999 kB", "1.0 MB", "17.7 MB"]);
+        assert_eq!(
+            [1_000, 999_000, 1_000_000, 17_700_000].map(size),
+            ["1 kB", "999 kB", "1.0 MB", "17.7 MB"]
+        );
     }
 
     #[test]

@@ -87,8 +87,10 @@ async fn serve() {
         // A run whose model is about to be loaded waits for it; any other run comes first.
         let run = with(|desk| {
             let (_, plan) = desk.run.as_ref()?;
-            let coming =
-                desk.requests.iter().any(|r| matches!(r, Request::Load { model, .. } if *model == plan.model));
+            let coming = desk
+                .requests
+                .iter()
+                .any(|r| matches!(r, Request::Load { model, .. } if *model == plan.model));
             if coming { None } else { desk.run.take() }
         });
         if let Some((run, plan)) = run {

@@ -36,7 +36,11 @@ pub(crate) async fn run(
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
-pub(crate) async fn serve(model: &Model, run_number: u64, plan: &SamplePlan) -> Result<Option<ToPage>, Fault> {
+pub(crate) async fn serve(
+    model: &Model,
+    run_number: u64,
+    plan: &SamplePlan,
+) -> Result<Option<ToPage>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::now_ms();
     let mut fault = None;

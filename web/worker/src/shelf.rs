@@ -54,9 +54,9 @@ pub(crate) fn build(id: &str, manifest: &str, bytes: &[u8], device: &Device) -> 
     {
         return Err(unusable("its header and its architecture disagree about classes".to_owned()));
     }
-    let weights = file.tensors.into_iter().map(|(name, tensor)| (name, (tensor.shape, tensor.data))).collect();
-    let network =
-        architecture.with_weights(weights, device).map_err(|error| unusable(error.to_string()))?;
+    let weights =
+        file.tensors.into_iter().map(|(name, tensor)| (name, (tensor.shape, tensor.data))).collect();
+    let network = architecture.with_weights(weights, device).map_err(|error| unusable(error.to_string()))?;
     Ok(Model {
         id: id.to_owned(),
         network,

@@ -31,7 +31,10 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
     }
     // A NaN loses every comparison, so it is made the worst.
     let worst = got.iter().zip(&expected).map(|(got, expected)| (got - expected).abs());
-    Ok(worst.fold(0.0, |worst: f32, difference| if difference.is_nan() { f32::MAX } else { worst.max(difference) }))
+    Ok(worst.fold(
+        0.0,
+        |worst: f32, difference| if difference.is_nan() { f32::MAX } else { worst.max(difference) },
+    ))
 }
 
 /// Milliseconds for one evaluation at each of [`MEASURED_BATCHES`]; `None` as soon as a run waits.
@@ -49,9 +52,8 @@ pub(crate) async fn measure(model: &Model) -> Result<Option<[f64; 2]>, Fault> {
         // The first evaluation is not counted: it compiles shaders and allocates.
         for round in 0..=ROUNDS {
             let began_ms = pause::now_ms();
-            let velocity = network
-                .conditional(0.5, &x)
-                .map_err(|error| Fault::Sampling { what: error.to_string() })?;
+            let velocity =
+                network.conditional(0.5, &x).map_err(|error| Fault::Sampling { what: error.to_string() })?;
             sampling::numbers(velocity).await?;
             let ended_ms = pause::now_ms();
             if round > 0 {

@@ -19,34 +19,29 @@ pub(crate) fn Work() -> impl IntoView {
     let budget = session.part(|plan| plan.budget);
     let adaptive = session.part(|plan| plan.solver.adaptive());
     let by_tolerance = Memo::new(move |_| matches!(budget.get(), Budget::Tolerance(_)));
-    let switch = move || {
-        adaptive.get().then(|| {
-            let face = |label: &'static str, tolerance: bool| {
-                let choose = move |_| {
-                    session.change(Change::Made, |plan| {
-                        plan.budget =
-                            if tolerance { Budget::Tolerance(TOLERANCE) } else { SamplePlan::default().budget };
-                    });
-                };
-                view! {
-                    <label class="choice">
-                        <input type="radio" name="budget" value=label
-                            prop:checked=move || by_tolerance.get() == tolerance on:change=choose/>
-                        <span class="face">{label}</span>
-                    </label>
-                }
-            };
-            view! {
-                <fieldset data-testid="budget">
-                    <legend class="visually-hidden">"How steps are chosen"</legend>
-                    <div class="switch">{face("Steps", false)}{face("Tolerance", true)}</div>
-                </fieldset>
-            }
-        })
+    let face = |label: &'static str, tolerance: bool| {
+        let choose = move |_| {
+            session.change(Change::Made, |plan| {
+                plan.budget =
+                    if tolerance { Budget::Tolerance(TOLERANCE) } else { SamplePlan::default().budget };
+            });
+        };
+        view! {
+            <label class="choice">
+                <input type="radio" name="budget" value=label.to_lowercase()
+                    disabled=move || tolerance && !adaptive.get()
+                    prop:checked=move || by_tolerance.get() == tolerance on:change=choose/>
+                <span class="face">{label}</span>
+            </label>
+        }
     };
     view! {
-        <div class="control">
-            {switch}
+        <div class="control work">
+            <fieldset class="switch" data-testid="budget">
+                <legend class="visually-hidden">"How steps are chosen"</legend>
+                {face("Steps", false)}
+                {face("Tolerance", true)}
+            </fieldset>
             {move || if by_tolerance.get() { view! { <Tolerance/> }.into_any() } else { view! { <Steps/> }.into_any() }}
         </div>
     }
@@ -65,9 +60,10 @@ fn Steps() -> impl IntoView {
         None => steps.get().to_string(),
     };
     view! {
-        <Slider id="steps" label="Steps" min=1.0
+        <Slider id="steps" label="Steps" label_elsewhere=true min=1.0
             max=Signal::derive(move || steps.get().max(MOST_STEPS) as f64) step=1.0
             position=Signal::derive(move || steps.get() as f64) said=Signal::derive(said)
+            about="How often the solver stops on its way, where the schedule says."
             moved=move |(position, change): (f64, Change)| {
                 session.change(change, |plan| plan.budget = Budget::Steps(position.round().max(1.0) as usize));
             }/>
@@ -84,7 +80,7 @@ fn Tolerance() -> impl IntoView {
     // To the right is more work, as with steps.
     let position = Signal::derive(move || -tolerance.get().log10());
     view! {
-        <Slider id="tol" label="Tolerance" min=-EXPONENTS.1
+        <Slider id="tol" label="Tolerance" label_elsewhere=true min=-EXPONENTS.1
             max=Signal::derive(move || position.get().max(-EXPONENTS.0)) step=0.1
             position=position said=Signal::derive(move || tolerance.get().to_string())
             about="The error that a step may make, in every digit; smaller is more work."

@@ -27,9 +27,9 @@ pub(crate) fn Strength() -> impl IntoView {
             <div class="field"><select id="guidance-kind" on:change=choose>{options}</select></div>
         }
     });
+    let specs = session.part(|plan| plan.guidance.choice().entry().params);
     let params = move || {
-        id.track();
-        let specs = session.wish.with_untracked(|wish| wish.plan.guidance.choice().entry().params);
+        let specs = specs.get();
         specs
             .iter()
             .map(|spec| {

@@ -11,7 +11,8 @@ pub(crate) fn Models() -> impl IntoView {
     let chosen = session.part(|plan| plan.model.clone());
     let options = move || {
         session.catalog.with(|catalog| {
-            let entries = catalog.iter().flat_map(|catalog| catalog.velocities().cloned().collect::<Vec<_>>());
+            let entries =
+                catalog.iter().flat_map(|catalog| catalog.velocities().cloned().collect::<Vec<_>>());
             entries
                 .map(|entry| {
                     let (id, value) = (entry.id.clone(), entry.id);

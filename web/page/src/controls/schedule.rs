@@ -37,12 +37,9 @@ pub(crate) fn Schedules() -> impl IntoView {
             }
         })
         .collect_view();
-    let id = Memo::new(move |_| chosen.with(Schedule::id));
-    let params = move || {
-        id.track();
-        let specs = chosen.with_untracked(|chosen| chosen.choice().entry().params);
-        specs.iter().map(|spec| view! { <Param spec=spec/> }).collect_view()
-    };
+    // A change of a parameter leaves its slider in place.
+    let specs = session.part(|plan| plan.schedule.choice().entry().params);
+    let params = move || specs.get().iter().map(|spec| view! { <Param spec=spec/> }).collect_view();
     let about = move || match steps.get() {
         Some(_) => chosen.with(|chosen| chosen.choice().entry().about),
         None => "With a tolerance the solver chooses its own steps, and the schedule rests.",

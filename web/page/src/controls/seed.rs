@@ -15,7 +15,9 @@ pub(crate) fn Seed() -> impl IntoView {
         match event_target_value(&event).trim().parse::<u64>() {
             Ok(seed) => session.change(Change::Made, |plan| plan.seed = seed),
             // Not a number: what counts is shown again.
-            Err(_) => event_target::<web_sys::HtmlInputElement>(&event).set_value(&seed.get_untracked().to_string()),
+            Err(_) => {
+                event_target::<web_sys::HtmlInputElement>(&event).set_value(&seed.get_untracked().to_string())
+            }
         }
     };
     let another = move |_| {

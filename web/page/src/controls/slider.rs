@@ -11,6 +11,9 @@ pub(crate) fn Slider(
     /// The label.
     #[prop(into)]
     label: String,
+    /// Whether something else on the page already says what it is, so that only a screen reader needs the label.
+    #[prop(optional)]
+    label_elsewhere: bool,
     /// One line below it.
     #[prop(into, optional)]
     about: String,
@@ -40,7 +43,7 @@ pub(crate) fn Slider(
     view! {
         <div class="slider">
             <div class="head">
-                <label class="name" for=id>{label}</label>
+                <label class="name" class:visually-hidden=label_elsewhere for=id>{label}</label>
                 <output for=id>{said}</output>
             </div>
             <input type="range" id=id name=id data-testid=id min=min max=max step=step

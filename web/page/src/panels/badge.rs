@@ -16,7 +16,8 @@ pub(crate) fn Badge() -> impl IntoView {
     let evaluations = move || session.tally.with(|tally| tally.evaluations);
     let rejected = move || {
         let rejected = session.tally.with(|tally| tally.rejected);
-        (rejected > 0).then(|| view! { <div><dt>"rejected steps"</dt><dd>{rejected}</dd></div> })
+        (rejected > 0)
+            .then(|| view! { <div class="after"><dt>"steps rejected"</dt><dd>{rejected}</dd></div> })
     };
     let sentence = move || {
         let tally = session.tally.get();
@@ -28,9 +29,9 @@ pub(crate) fn Badge() -> impl IntoView {
     view! {
         <div class="badge" data-testid="badge">
             <dl>
-                <div><dt>"runs on the"</dt><dd data-testid="backend">{backend}</dd></div>
-                <div><dt>"evaluations"</dt><dd data-testid="evaluations">{evaluations}</dd></div>
-                <div><dt>"each takes"</dt><dd data-testid="evaluation-ms">{evaluation_ms}</dd></div>
+                <div><dt>"runs on"</dt><dd data-testid="backend">{backend}</dd></div>
+                <div class="after"><dt>"evaluations"</dt><dd data-testid="evaluations">{evaluations}</dd></div>
+                <div class="after"><dt>"each"</dt><dd data-testid="evaluation-ms">{evaluation_ms}</dd></div>
                 {rejected}
             </dl>
             <p data-testid="reason">{sentence}</p>

@@ -12,7 +12,7 @@ pub(crate) fn Colophon() -> impl IntoView {
         let id = session.wish.with(|wish| wish.plan.model.clone());
         let entry = session.catalog.with(|catalog| catalog.as_ref()?.entry(&id).cloned())?;
         Some(format!(
-            "The network “{}” has {} thousand weights in {} and spends {} million multiplications on one digit, once.",
+            "The network “{}” has {} thousand weights in {}; one answer about one digit takes it {} million multiplications.",
             entry.label,
             entry.parameters / 1000,
             size(entry.bytes),
