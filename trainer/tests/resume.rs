@@ -47,6 +47,7 @@ fn run(dir: &Path, resume: bool, stop_after: Option<u64>) -> anyhow::Result<()> 
         dir: dir.to_owned(),
         device: Device::flex(),
         device_description: "cpu (Flex)".into(),
+        data_description: "bars".into(),
         resume,
         stop_after,
     };

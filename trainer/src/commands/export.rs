@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// auto, f32, f16 or int8; auto takes int8 if it costs less than 2% of FID
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// Images of each evaluation
+    /// Images of each evaluation; 0 measures nothing, needs no judge, and wants a --precision
     #[arg(long, default_value_t = 5000)]
     images: usize,
     /// Make this the model that the page starts with
@@ -52,8 +52,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             None => bail!("--precision {text}: accepted are auto, f32, f16 and int8"),
         },
     };
-    if !(100..=1_000_000).contains(&args.images) {
-        bail!("--images {}: accepted are 100 to 1000000", args.images);
+    if args.images != 0 && !(100..=1_000_000).contains(&args.images) {
+        bail!("--images {}: accepted are 0, or 100 to 1000000", args.images);
     }
     let checkpoint = open_checkpoint(&args.run)?;
     let recipe = checkpoint.recipe()?;
@@ -81,7 +81,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("FID of the real test images against the training set {:.3}", facts.test_fid);
         export_judge(&checkpoint, &facts, &opened.device, &args.judge)?
     } else {
-        let judge = Judge::open(&args.judge, &opened.device)?;
+        let judge = match args.images {
+            0 => None,
+            _ => Some(Judge::open(&args.judge, &opened.device)?),
+        };
         let options = ExportOptions {
             dir: args.dir.clone(),
             precision,
@@ -89,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             default: args.default,
         };
         let bar = super::image_bar(args.images, "sampling");
-        let exported = export_velocity(&checkpoint, &judge, &opened.device, &options, |n, what| {
+        let exported = export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, |n, what| {
             bar.set_message(what);
             bar.set_position(n as u64);
         })

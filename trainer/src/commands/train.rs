@@ -55,7 +55,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     overrides.extend(args.batch.map(|n| format!("train.batch={n}")));
     overrides.extend(args.seed.map(|n| format!("seed={n}")));
     let recipe = Recipe::load(&args.recipe, &overrides)?;
-    let (train_set, test_set) = mnist::load(&args.data)?;
+    let mut other_data = false;
+    let (train_set, test_set) = mnist::load_with(&args.data, |warning| {
+        other_data = true;
+        eprintln!("warning: {warning}");
+    })?;
+    let data_description = match other_data {
+        false => format!("MNIST training set, {} images (LeCun, Cortes, Burges; CC BY-SA 3.0)", train_set.count),
+        true => format!("{} images that are not MNIST's", train_set.count),
+    };
     let opened = args.device.open()?;
     let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
     println!("device: {}", opened.description);
@@ -72,6 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         dir: dir.clone(),
         device: opened.device,
         device_description: opened.description,
+        data_description,
         resume: args.resume,
         stop_after: args.stop_after,
     };

@@ -34,6 +34,9 @@ pub struct State {
     pub seconds: f64,
     /// The device in words.
     pub device: String,
+    /// The training data in words.
+    #[serde(default)]
+    pub data: String,
     /// The recipe, as TOML.
     pub recipe: String,
     /// SHA-256 of the folder's other files, by name, in hexadecimal.
@@ -52,6 +55,7 @@ impl State {
             skipped: 0,
             seconds: 0.0,
             device: String::new(),
+            data: String::new(),
             recipe: recipe.to_toml()?,
             sha256: BTreeMap::new(),
         })

@@ -68,6 +68,8 @@ pub struct Run<'a> {
     pub device: Device,
     /// The device in words, for the run's facts.
     pub device_description: String,
+    /// The training data in words, for the run's facts.
+    pub data_description: String,
     /// Whether to go on from the newest checkpoint.
     pub resume: bool,
     /// Stop (with a checkpoint) after this step, as an interruption would; none runs to the recipe's end.
@@ -164,7 +166,8 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
                 metrics.line(&Value::Object(report))?;
             }
             if state.step.is_multiple_of(recipe.output.checkpoint_every) || state.step == last {
-                state.device = run.device_description.clone();
+                state.device.clone_from(&run.device_description);
+                state.data.clone_from(&run.data_description);
                 metrics.flush()?;
                 checkpoint::save(&run.dir, recipe, &state, &model, &average.model, &optimizer)?;
             }
