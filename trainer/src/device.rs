@@ -121,7 +121,8 @@ impl DeviceChoice {
         Err(DeviceError::NotWorking { device: "auto".into(), why: refusals.join("; ") })
     }
 
-    fn label(&self) -> String {
+    /// The name with the backend behind it.
+    pub fn label(&self) -> String {
         match self {
             Self::Cpu => "cpu (Flex)".into(),
             Self::Torch => "torch (LibTorch on the CPU)".into(),
@@ -180,6 +181,15 @@ impl DeviceChoice {
             }
         }
     }
+}
+
+/// The machine's processor and its cores, for a run's facts: `AMD EPYC, 2 cores`.
+pub fn processor() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name =
+        text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).map(|(_, n)| n.trim());
+    format!("{}, {cores} cores", name.unwrap_or(std::env::consts::ARCH))
 }
 
 #[cfg(test)]

@@ -62,8 +62,9 @@ impl Judge {
     /// # Errors
     /// A file that is missing, damaged or no classifier.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .with_context(|| format!("cannot read the judge {}; name another with --judge", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| {
+            format!("cannot read the judge {}; name another with --judge", path.display())
+        })?;
         let file = model_export::read(&bytes).with_context(|| path.display().to_string())?;
         if file.header.kind != Kind::Classifier {
             bail!("{} is a {} model; the judge is a classifier", path.display(), file.header.kind.id());
@@ -80,7 +81,12 @@ impl Judge {
     }
 
     /// A judge that was just trained.
-    pub fn new(model: Classifier, recipe: &ClassifierRecipe, normalization: Normalization, device: &Device) -> Self {
+    pub fn new(
+        model: Classifier,
+        recipe: &ClassifierRecipe,
+        normalization: Normalization,
+        device: &Device,
+    ) -> Self {
         let description = format!("classifier ({} features)", recipe.network.features);
         Self {
             model,

@@ -220,7 +220,8 @@ impl Recipe {
                 }
             }
             _ => {
-                let accepts = "either [architecture] with [flow] and output.plan, or [classifier] without them";
+                let accepts =
+                    "either [architecture] with [flow] and output.plan, or [classifier] without them";
                 return fault("architecture", "this mixture of sections".into(), accepts);
             }
         }
@@ -234,9 +235,7 @@ impl Recipe {
         if t.warmup_steps >= t.steps && t.warmup_steps > 0 {
             return fault("train.warmup_steps", t.warmup_steps.to_string(), "fewer than train.steps");
         }
-        for (field, value) in
-            [("train.learning_rate", t.learning_rate), ("train.clip_norm", t.clip_norm)]
-        {
+        for (field, value) in [("train.learning_rate", t.learning_rate), ("train.clip_norm", t.clip_norm)] {
             if !(value > 0.0 && value.is_finite()) {
                 return fault(field, value.to_string(), "a positive number");
             }

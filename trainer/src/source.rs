@@ -40,7 +40,10 @@ impl Source {
             Self::open_dir(path, device)
         } else {
             let bytes = std::fs::read(path).with_context(|| {
-                format!("cannot read {}: give a .safetensors file, a checkpoint or a run folder", path.display())
+                format!(
+                    "cannot read {}: give a .safetensors file, a checkpoint or a run folder",
+                    path.display()
+                )
             })?;
             Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
         }

@@ -15,9 +15,12 @@ pub fn space_to_depth(x: Tensor<4>, factor: usize) -> Tensor<4> {
     }
     let [batch, channels, height, width] = x.dims();
     let (h, w) = (height / factor, width / factor);
-    x.reshape([batch, channels, h, factor, w, factor])
-        .permute([0, 1, 3, 5, 2, 4])
-        .reshape([batch, channels * factor * factor, h, w])
+    x.reshape([batch, channels, h, factor, w, factor]).permute([0, 1, 3, 5, 2, 4]).reshape([
+        batch,
+        channels * factor * factor,
+        h,
+        w,
+    ])
 }
 
 /// The inverse of [`space_to_depth`].
@@ -31,9 +34,12 @@ pub fn depth_to_space(x: Tensor<4>, factor: usize) -> Tensor<4> {
     }
     let [batch, channels, height, width] = x.dims();
     let c = channels / (factor * factor);
-    x.reshape([batch, c, factor, factor, height, width])
-        .permute([0, 1, 4, 2, 5, 3])
-        .reshape([batch, c, height * factor, width * factor])
+    x.reshape([batch, c, factor, factor, height, width]).permute([0, 1, 4, 2, 5, 3]).reshape([
+        batch,
+        c,
+        height * factor,
+        width * factor,
+    ])
 }
 
 #[cfg(test)]

@@ -85,12 +85,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             0 => None,
             _ => Some(Judge::open(&args.judge, &opened.device)?),
         };
-        let options = ExportOptions {
-            dir: args.dir.clone(),
-            precision,
-            images: args.images,
-            default: args.default,
-        };
+        let options =
+            ExportOptions { dir: args.dir.clone(), precision, images: args.images, default: args.default };
         let bar = super::image_bar(args.images, "sampling");
         let exported = export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, |n, what| {
             bar.set_message(what);
@@ -103,6 +99,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for finding in &exported.findings {
         println!("{finding}");
     }
-    println!("wrote {} ({}, {:.0} kB)", exported.path.display(), exported.precision, exported.bytes as f64 / 1e3);
+    println!(
+        "wrote {} ({}, {:.0} kB)",
+        exported.path.display(),
+        exported.precision,
+        exported.bytes as f64 / 1e3
+    );
     Ok(())
 }

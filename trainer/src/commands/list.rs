@@ -90,14 +90,17 @@ fn table(all: &serde_json::Map<String, Value>) -> String {
         for entry in entries.as_array().into_iter().flatten() {
             let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
             let mut facts = String::new();
-            if let (Some(order), Some(cost)) = (entry["order"].as_u64(), entry["evaluations_per_step"].as_u64()) {
+            if let (Some(order), Some(cost)) =
+                (entry["order"].as_u64(), entry["evaluations_per_step"].as_u64())
+            {
                 let adaptive = if entry["adaptive"] == json!(true) { ", adaptive" } else { "" };
                 let plural = if cost == 1 { "" } else { "s" };
                 facts = format!(" [order {order}, {cost} evaluation{plural} a step{adaptive}]");
             }
             if let Some(bytes) = entry["bytes"].as_u64() {
                 let cost = entry["multiply_adds"].as_f64().unwrap_or_default() / 1e6;
-                facts = format!(" [{}, {cost:.1} M multiply-adds, {:.0} kB]", text("kind"), bytes as f64 / 1e3);
+                facts =
+                    format!(" [{}, {cost:.1} M multiply-adds, {:.0} kB]", text("kind"), bytes as f64 / 1e3);
             }
             out.push_str(&format!("  {:24} {}{facts}\n", text("id"), text("about")));
             for p in entry["parameters"].as_array().into_iter().flatten() {

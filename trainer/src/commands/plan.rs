@@ -59,7 +59,9 @@ impl PlanArgs {
             given.iter().any(|(k, _)| *k == key || (budget.contains(k) && budget.contains(&key)))
         };
         let base = self.plan.as_deref().unwrap_or(default);
-        let kept = base.split('&').filter(|pair| !pair.is_empty() && !replaced(pair.split('=').next().unwrap_or("")));
+        let kept = base
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !replaced(pair.split('=').next().unwrap_or("")));
         let text: Vec<String> =
             kept.map(str::to_owned).chain(given.iter().map(|(k, v)| format!("{k}={v}"))).collect();
         Ok(text.join("&").parse::<SamplePlan>()?)

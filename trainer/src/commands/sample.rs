@@ -46,15 +46,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let opened = args.device.open()?;
     println!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
-    let sampler =
-        Sampler::new(&source.network, &source.architecture, source.normalization, &opened.device);
+    let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, &opened.device);
     let classes = source.architecture.classes();
     let total = if args.class_grid { classes * 10 } else { plan.count };
     let bar = super::image_bar(total, "sampling");
     let (samples, columns) = if args.class_grid {
         let mut rows = None;
         for class in 0..classes as u8 {
-            let row = sampler.run_labels(&plan, &[class; 10], 0, |n| bar.set_position(u64::from(class) * 10 + n as u64))?;
+            let row = sampler
+                .run_labels(&plan, &[class; 10], 0, |n| bar.set_position(u64::from(class) * 10 + n as u64))?;
             match &mut rows {
                 None => rows = Some(row),
                 Some(all) => all.append(row),

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use trainer::data::mnist;
-use trainer::device::DeviceChoice;
+use trainer::device::{DeviceChoice, processor};
 use trainer::recipe::Recipe;
 use trainer::train::{FlowTask, JudgeTask, Run, train};
 
@@ -61,7 +61,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         eprintln!("warning: {warning}");
     })?;
     let data_description = match other_data {
-        false => format!("MNIST training set, {} images (LeCun, Cortes, Burges; CC BY-SA 3.0)", train_set.count),
+        false => {
+            format!("MNIST training set, {} images (LeCun, Cortes, Burges; CC BY-SA 3.0)", train_set.count)
+        }
         true => format!("{} images that are not MNIST's", train_set.count),
     };
     let opened = args.device.open()?;
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         recipe: &recipe,
         dir: dir.clone(),
         device: opened.device,
-        device_description: opened.description,
+        device_description: format!("{}; {}", opened.choice.label(), processor()),
         data_description,
         resume: args.resume,
         stop_after: args.stop_after,

@@ -82,7 +82,9 @@ pub enum CheckpointError {
         what: String,
     },
     /// It belongs to another recipe.
-    #[error("checkpoint {path} was made by another recipe: {what} differ(s). Choose another folder with --out")]
+    #[error(
+        "checkpoint {path} was made by another recipe: {what} differ(s). Choose another folder with --out"
+    )]
     OtherRecipe {
         /// The checkpoint.
         path: PathBuf,
@@ -258,12 +260,14 @@ pub(super) fn save<M: Module>(
     ];
     for (file, bytes) in parts {
         let path = scratch.join(file);
-        let bytes = bytes.map_err(|e| CheckpointError::Damaged { path: path.clone(), what: e.to_string() })?;
+        let bytes =
+            bytes.map_err(|e| CheckpointError::Damaged { path: path.clone(), what: e.to_string() })?;
         state.sha256.insert(file.to_owned(), hash(&bytes));
         model_export::write_atomically(&path, &bytes).map_err(io(&path))?;
     }
     let path = scratch.join(STATE);
-    model_export::write_atomically(&path, serde_json::to_string_pretty(&state)?.as_bytes()).map_err(io(&path))?;
+    model_export::write_atomically(&path, serde_json::to_string_pretty(&state)?.as_bytes())
+        .map_err(io(&path))?;
     let complete = root.join(&name);
     if complete.exists() {
         std::fs::remove_dir_all(&complete).map_err(io(&complete))?;

@@ -55,7 +55,10 @@ impl<'a> FlowTask<'a> {
             ));
         }
         if let Some(label) = data.labels.iter().find(|&&l| usize::from(l) >= architecture.classes()) {
-            return Err(anyhow!("a label is {label}, the architecture has {} classes", architecture.classes()));
+            return Err(anyhow!(
+                "a label is {label}, the architecture has {} classes",
+                architecture.classes()
+            ));
         }
         Ok(Self {
             recipe,
@@ -94,7 +97,8 @@ impl Task for FlowTask<'_> {
         };
         for (i, (&index, &t)) in indices.iter().zip(&times).enumerate() {
             let image = &self.data.images[index * n..(index + 1) * n];
-            let noise = flow::noise::gaussian(seed ^ 0x6e6f_6973_6500_0000, step * batch as u64 + i as u64, n);
+            let noise =
+                flow::noise::gaussian(seed ^ 0x6e6f_6973_6500_0000, step * batch as u64 + i as u64, n);
             let [a, s, da, ds] =
                 [self.path.a(t), self.path.s(t), self.path.da(t), self.path.ds(t)].map(|c| c as f32);
             for (&pixel, &x0) in image.iter().zip(&noise) {

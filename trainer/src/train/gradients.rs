@@ -5,7 +5,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// The loss and the gradient's L2 norm, read from the device in one go.
-pub(super) fn loss_and_norm<M: Module>(loss: Tensor<1>, gradients: &GradientsParams, model: &M) -> (f32, f32) {
+pub(super) fn loss_and_norm<M: Module>(
+    loss: Tensor<1>,
+    gradients: &GradientsParams,
+    model: &M,
+) -> (f32, f32) {
     let mut squares = Squares { gradients, sums: vec![] };
     model.visit(&mut squares);
     let sum = match squares.sums.is_empty() {
@@ -19,7 +23,12 @@ pub(super) fn loss_and_norm<M: Module>(loss: Tensor<1>, gradients: &GradientsPar
 }
 
 /// Scales all gradients so that their norm is at most `limit`; `norm` is what it is now.
-pub(super) fn clip<M: Module>(gradients: GradientsParams, model: &M, norm: f32, limit: f64) -> GradientsParams {
+pub(super) fn clip<M: Module>(
+    gradients: GradientsParams,
+    model: &M,
+    norm: f32,
+    limit: f64,
+) -> GradientsParams {
     if f64::from(norm) <= limit {
         return gradients;
     }

@@ -85,9 +85,18 @@ impl Task for JudgeTask<'_> {
         CrossEntropyLossConfig::new().init(device).forward(logits, labels)
     }
 
-    fn report(&self, model: &Classifier, _step: u64, _dir: &Path, device: &Device) -> Result<Map<String, Value>> {
+    fn report(
+        &self,
+        model: &Classifier,
+        _step: u64,
+        _dir: &Path,
+        device: &Device,
+    ) -> Result<Map<String, Value>> {
         let mut report = Map::new();
-        report.insert("test_accuracy".into(), json!(accuracy(model, self.test, self.recipe.normalization, device)));
+        report.insert(
+            "test_accuracy".into(),
+            json!(accuracy(model, self.test, self.recipe.normalization, device)),
+        );
         Ok(report)
     }
 }
@@ -97,10 +106,8 @@ pub fn accuracy(model: &Classifier, data: &Dataset, normalization: Normalization
     let n = data.height * data.width;
     let mut right = 0;
     for (images, labels) in data.images.chunks(BATCH * n).zip(data.labels.chunks(BATCH)) {
-        let values: Vec<f32> = images
-            .iter()
-            .map(|&p| (f32::from(p) / 255.0 - normalization.mean) / normalization.std)
-            .collect();
+        let values: Vec<f32> =
+            images.iter().map(|&p| (f32::from(p) / 255.0 - normalization.mean) / normalization.std).collect();
         let shape = [labels.len(), 1, data.height, data.width];
         let x = Tensor::<4>::from_data(TensorData::new(values, shape), device);
         let guesses = model.logits(model.features(x)).argmax(1).into_data();

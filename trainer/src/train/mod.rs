@@ -55,7 +55,13 @@ pub trait Task: Sync {
     ///
     /// # Errors
     /// When a file cannot be written or the model cannot be run.
-    fn report(&self, model: &Self::Model, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>>;
+    fn report(
+        &self,
+        model: &Self::Model,
+        step: u64,
+        dir: &Path,
+        device: &Device,
+    ) -> Result<Map<String, Value>>;
 }
 
 /// Where and from where to train.
