@@ -83,9 +83,10 @@ fn every_method_stands_once_in_its_registry() {
         let list = read(&folder.join("mod.rs"));
         for file in xtask::web::files_below(&folder).unwrap() {
             let stem = file.file_stem().unwrap().to_str().unwrap().to_owned();
-            let declares = read(&file).contains("Entry {") && stem != "mod" && stem != "tests";
+            let declares = read(&file).contains("&Entry {") && stem != "mod" && stem != "tests";
             let entry = format!("{stem}::");
-            let listed = list.lines().filter(|line| line.trim_start().starts_with(&entry)).count();
+            let starts = |at: usize| !list[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            let listed = list.match_indices(&entry).filter(|(at, _)| starts(*at)).count();
             if declares && listed != 1 {
                 wrong.push(format!("{} stands {listed} times in the list of {family}/mod.rs", shown(&file)));
             }

@@ -3,17 +3,20 @@
 //! It names the types that browsers insist on, tells them what may be kept (files with a hash in their name) and
 //! what must be asked for again (the rest), and always sends a length, so that a progress bar can be honest.
 
-use std::io::Cursor;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use tiny_http::{Header, Method, Request, Response, Server};
 
-/// Requests answered at the same time; a browser opens about six connections.
-const THREADS: usize = 8;
+/// A connection that says nothing for so long is closed.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The most bytes that the head of a request may have.
+const HEAD_BYTES: u64 = 32 * 1024;
 
 /// How many ports above a taken one are tried.
 const PORTS_TRIED: u16 = 32;
@@ -37,7 +40,7 @@ const TYPES: [(&str, &str); 13] = [
 
 /// A running server. Dropping it stops it.
 pub struct Serving {
-    server: Arc<Server>,
+    stop: Arc<AtomicBool>,
     /// Where it listens.
     pub port: u16,
 }
@@ -47,20 +50,24 @@ impl Serving {
     pub fn start(folder: &Path, port: u16) -> Result<Self> {
         let listener = listen(port)?;
         let port = listener.local_addr()?.port();
-        let server = Server::from_listener(listener, None).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let server = Arc::new(server);
         let folder =
             folder.canonicalize().with_context(|| format!("{} cannot be served", folder.display()))?;
-        for _ in 0..THREADS {
-            let (server, folder) = (Arc::clone(&server), folder.clone());
-            std::thread::spawn(move || {
-                while let Ok(request) = server.recv() {
-                    // A browser that went away is no fault of ours.
-                    let _gone = answer(request, &folder);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        // A thread for each connection. A pool could let one wait behind those that a browser merely keeps open.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
                 }
-            });
-        }
-        Ok(Self { server, port })
+                let folder = folder.clone();
+                std::thread::spawn(move || {
+                    // A browser that went away is no fault of ours.
+                    let _gone = converse(&stream, &folder);
+                });
+            }
+        });
+        Ok(Self { stop, port })
     }
 
     /// The address to open.
@@ -71,9 +78,9 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        for _ in 0..THREADS {
-            self.server.unblock();
-        }
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for a connection.
+        let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
 
@@ -94,45 +101,117 @@ fn listen(port: u16) -> Result<TcpListener> {
     bail!("ports {port} to {last} are all taken: choose another with --port")
 }
 
-fn answer(request: Request, folder: &Path) -> std::io::Result<()> {
-    if !matches!(request.method(), Method::Get | Method::Head) {
-        return request.respond(plain(405, "only GET and HEAD\n"));
-    }
-    let Some(file) = resolve(request.url(), folder) else {
-        return request.respond(plain(404, "no such file\n"));
-    };
-    let (Ok(bytes), Ok(facts)) = (std::fs::read(&file), std::fs::metadata(&file)) else {
-        return request.respond(plain(404, "no such file\n"));
-    };
-    let changed =
-        facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let tag = format!("\"{:x}-{:x}\"", bytes.len(), changed.as_nanos());
-    let known =
-        request.headers().iter().any(|h| h.field.equiv("If-None-Match") && h.value.as_str() == tag.as_str());
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut response = if known { plain(304, "") } else { data(bytes) };
-    let keep = if is_hashed(&name) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let headers = [
-        ("Content-Type", content_type(&name)),
-        ("Cache-Control", keep),
-        ("ETag", tag.as_str()),
-        ("X-Content-Type-Options", "nosniff"),
-    ];
-    for (field, value) in headers {
-        if let Ok(header) = Header::from_bytes(field, value) {
-            response = response.with_header(header);
+/// Answers one request after the other, until either side has had enough.
+fn converse(mut stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = Request::read(&mut reader)? {
+        let reply = answer(&request, folder);
+        let last = request.is_last || reply.status == 405;
+        let mut head = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
+        for (field, value) in &reply.headers {
+            head.push_str(&format!("{field}: {value}\r\n"));
+        }
+        head.push_str(if last { "Connection: close\r\n\r\n" } else { "Connection: keep-alive\r\n\r\n" });
+        stream.write_all(head.as_bytes())?;
+        if request.method != "HEAD" {
+            stream.write_all(&reply.body)?;
+        }
+        stream.flush()?;
+        if last {
+            break;
         }
     }
-    request.respond(response)
+    Ok(())
 }
 
-fn plain(status: u16, text: &str) -> Response<Cursor<Vec<u8>>> {
-    Response::from_data(text.as_bytes().to_vec()).with_status_code(status)
+/// What we read of a request.
+struct Request {
+    method: String,
+    url: String,
+    known_tag: Option<String>,
+    is_last: bool,
 }
 
-fn data(bytes: Vec<u8>) -> Response<Cursor<Vec<u8>>> {
-    // Above its threshold tiny_http would send chunks without a length.
-    Response::from_data(bytes).with_chunked_threshold(usize::MAX)
+impl Request {
+    /// The next request's head; `None` when the other side is done, or does not speak HTTP.
+    fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Self>> {
+        let mut head = reader.take(HEAD_BYTES);
+        let mut line = String::new();
+        head.read_line(&mut line)?;
+        let mut words = line.split_whitespace();
+        let (Some(method), Some(url), Some(version)) = (words.next(), words.next(), words.next()) else {
+            return Ok(None);
+        };
+        let (method, url) = (method.to_owned(), url.to_owned());
+        let mut request = Self { method, url, known_tag: None, is_last: version == "HTTP/1.0" };
+        loop {
+            let mut line = String::new();
+            if head.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            let line = line.trim_end();
+            if line.is_empty() {
+                return Ok(Some(request));
+            }
+            let Some((field, value)) = line.split_once(':') else { continue };
+            if field.eq_ignore_ascii_case("if-none-match") {
+                request.known_tag = Some(value.trim().to_owned());
+            } else if field.eq_ignore_ascii_case("connection") {
+                request.is_last |= value.trim().eq_ignore_ascii_case("close");
+            }
+        }
+    }
+}
+
+/// What is sent back.
+struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        304 => "Not Modified",
+        404 => "Not Found",
+        _ => "Method Not Allowed",
+    }
+}
+
+fn refused(status: u16, text: &str) -> Reply {
+    let headers = vec![
+        ("Content-Type", "text/plain; charset=utf-8".into()),
+        ("Content-Length", text.len().to_string()),
+    ];
+    Reply { status, headers, body: text.as_bytes().to_vec() }
+}
+
+fn answer(request: &Request, folder: &Path) -> Reply {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return refused(405, "only GET and HEAD\n");
+    }
+    let missing = || refused(404, "no such file\n");
+    let Some(file) = resolve(&request.url, folder) else { return missing() };
+    let (Ok(body), Ok(facts)) = (std::fs::read(&file), std::fs::metadata(&file)) else { return missing() };
+    let changed =
+        facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let tag = format!("\"{:x}-{:x}\"", body.len(), changed.as_nanos());
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let keep = if is_hashed(&name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut headers = vec![
+        ("Content-Type", content_type(&name).to_owned()),
+        ("Cache-Control", keep.to_owned()),
+        ("ETag", tag.clone()),
+        ("X-Content-Type-Options", "nosniff".to_owned()),
+    ];
+    if request.known_tag == Some(tag) {
+        return Reply { status: 304, headers, body: Vec::new() };
+    }
+    headers.push(("Content-Length", body.len().to_string()));
+    Reply { status: 200, headers, body }
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -183,9 +262,6 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
     use super::*;
 
     fn folder() -> tempfile::TempDir {
@@ -248,6 +324,26 @@ mod tests {
         }
         assert!(ask(serving.port, "GET /a%20b.json HTTP/1.1").contains("application/json"));
         assert!(ask(serving.port, "POST / HTTP/1.1").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn a_connection_is_kept_for_the_next_request_and_idle_ones_hold_nobody_up() {
+        let folder = folder();
+        let serving = Serving::start(&folder.path().join("site"), 0).unwrap();
+        let _idle: Vec<TcpStream> =
+            (0..20).map(|_| TcpStream::connect(("127.0.0.1", serving.port)).unwrap()).collect();
+        let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for _ in 0..3 {
+            stream.write_all(b"HEAD /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            assert_eq!(line, "HTTP/1.1 200 OK\r\n");
+            while line != "\r\n" {
+                line.clear();
+                reader.read_line(&mut line).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -206,6 +206,12 @@ impl Tab {
         told.collect()
     }
 
+    /// Everything that the browser told without being asked, as its debugging protocol has it.
+    pub fn events(&mut self) -> &[Value] {
+        self.pipe.listen();
+        &self.pipe.events
+    }
+
     /// Every address that was asked for so far.
     pub fn requested(&mut self) -> Vec<String> {
         self.pipe.listen();
