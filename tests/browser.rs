@@ -399,14 +399,18 @@ fn the_page_runs_on_a_software_gpu_when_the_address_asks_for_it() {
     let Some((site, program)) = named("the_page_runs_on_a_software_gpu") else { return };
     let mut tab = Tab::new(&program, &site, &SOFTWARE_GPU);
     tab.reduce_motion();
-    tab.open("?backend=gpu&count=1&steps=2&guidance=1");
-    if tab.eval("navigator.gpu?.requestAdapter().then(adapter => !!adapter)") != true {
-        return cross_tests::skip(
-            "the_page_runs_on_a_software_gpu",
-            "this browser offers no software adapter",
-        );
+    // The page gives a graphics processor up that says nothing for half a minute. On a busy machine a software one
+    // may; a fresh start finds its shaders compiled.
+    for _ in 0..3 {
+        tab.open("?backend=gpu&count=1&steps=2&guidance=1");
+        if tab.eval("navigator.gpu?.requestAdapter().then(adapter => !!adapter)") != true {
+            return cross_tests::skip("the_page_runs_on_a_software_gpu", "this browser offers no software adapter");
+        }
+        tab.wait_state("done");
+        if tab.instrument("backend") == "gpu" {
+            break;
+        }
     }
-    tab.wait_state("done");
     assert_eq!(tab.instrument("backend"), "gpu", "{}", tab.text("reason"));
     assert_eq!(counted(&mut tab), evaluations("guidance=1&steps=2"));
     assert_eq!(tab.complaints(), Vec::<String>::new());
