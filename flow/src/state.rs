@@ -47,8 +47,9 @@ impl State for Vec<f64> {
             return Ok(0.0);
         }
         let squares = err.iter().zip(y0).zip(y1).map(|((e, a), b)| {
-            // `f64::max` drops a NaN; the sum of both keeps it.
-            let scale = if (a + b).is_nan() { f64::NAN } else { atol + rtol * a.abs().max(b.abs()) };
+            // `f64::max` drops a NaN, and an infinite scale would forgive any error.
+            let finite = a.is_finite() && b.is_finite();
+            let scale = if finite { atol + rtol * a.abs().max(b.abs()) } else { f64::NAN };
             let ratio = e / scale;
             ratio * ratio
         });
@@ -61,11 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_nan_anywhere_makes_the_error_ratio_nan() {
-        let (fine, nan) = (vec![1.0, 2.0], vec![1.0, f64::NAN]);
-        for (e, a, b) in [(&nan, &fine, &fine), (&fine, &nan, &fine), (&fine, &fine, &nan)] {
-            let ratio = pollster::block_on(State::error_ratio(e, a, b, 0.1, 0.1));
-            assert!(ratio.is_ok_and(f64::is_nan));
+    fn a_nan_or_an_infinity_anywhere_is_seen() {
+        let fine = vec![1.0, 2.0];
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let broken = vec![1.0, bad];
+            for (e, a, b) in [(&broken, &fine, &fine), (&fine, &broken, &fine), (&fine, &fine, &broken)] {
+                let ratio = pollster::block_on(State::error_ratio(e, a, b, 0.1, 0.1));
+                assert!(ratio.is_ok_and(|ratio| !ratio.is_finite()));
+            }
         }
     }
 
