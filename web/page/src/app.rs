@@ -4,8 +4,9 @@ use crate::address::{self, Writer};
 use crate::conductor::Conductor;
 use crate::controls::Controls;
 use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
-use crate::session::{Session, Wish};
+use crate::session::{Change, Session, Wish};
 use crate::{player, words};
+use flow::plan::SamplePlan;
 use leptos::prelude::*;
 use std::cell::RefCell;
 
@@ -19,11 +20,16 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(session);
 
     let writer = RefCell::new(Writer::default());
-    Effect::new(move |_| {
+    Effect::new(move |before: Option<(SamplePlan, u64)>| {
         let Wish { plan, change } = session.wish.get();
-        session.retries.track();
+        let retries = session.retries.get();
         writer.borrow_mut().write(&plan, asked.backend, change);
-        conductor.wish(plan);
+        // A gesture that ends where it was asks for nothing new.
+        let wished = (plan, retries);
+        if before.as_ref() != Some(&wished) {
+            conductor.wish(wished.0.clone(), change == Some(Change::Dragging));
+        }
+        wished
     });
     player::follow(session);
     let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
@@ -54,6 +60,7 @@ pub(crate) fn App() -> impl IntoView {
                 data-testid="instrument"
                 data-state=move || state.get().id()
                 data-pixels-hash=hash
+                data-stale=move || session.stale.get().then_some("")
                 data-backend=move || session.badge.with(|badge| badge.backend.map(protocol::Backend::id))
                 data-evaluations=move || session.tally.with(|tally| tally.evaluations)
             >

@@ -20,11 +20,15 @@ use protocol::{Backend, Fault, ToPage};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Seconds of silence after which a graphics processor counts as hung. A first evaluation compiles its shaders.
 const GPU_PATIENCE_S: u32 = 30;
 /// How often a broken CPU program is started again before the reader is told.
 const CPU_RESTARTS: u32 = 1;
+/// How long a picture may take to replace the one before it in place, while a slider is dragged. A run that takes longer
+/// is shown as it forms.
+const IN_PLACE_MS: u64 = 500;
 /// The batch of `protocol::MEASURED_BATCHES` that decides: the grid that opens the page.
 const DECISIVE: usize = 1;
 
@@ -46,6 +50,10 @@ struct Behind {
     machines: RefCell<HashMap<&'static str, Machine>>,
     chosen: Cell<Backend>,
     wished: RefCell<Option<SamplePlan>>,
+    /// Whether the newest wish is in the middle of a gesture.
+    dragging: Cell<bool>,
+    /// A run that waits off screen until it is complete, to replace the picture in place.
+    coming: RefCell<Option<Film>>,
     preparing: Cell<bool>,
     /// The number of the run on screen, and what computes it.
     run: Cell<u64>,
@@ -85,6 +93,8 @@ impl Conductor {
             machines: RefCell::default(),
             chosen: Cell::new(forced.unwrap_or(Backend::Cpu)),
             wished: RefCell::default(),
+            dragging: Cell::new(false),
+            coming: RefCell::default(),
             preparing: Cell::new(false),
             run: Cell::new(0),
             running_on: Cell::new(None),
@@ -94,12 +104,14 @@ impl Conductor {
         }))
     }
 
-    /// Asks for a plan. The newest wish counts; a run in progress ends.
-    pub(crate) fn wish(&self, plan: SamplePlan) {
+    /// Asks for a plan, in the middle of a gesture or not. The newest wish counts; a run in progress ends.
+    pub(crate) fn wish(&self, plan: SamplePlan, dragging: bool) {
         // What the run before still says no longer counts, and what is on screen is no longer what is asked for.
         self.0.run.set(self.0.run.get() + 1);
-        self.0.session.film.update_value(|film| film.complete = false);
-        self.0.session.filmed.update(|version| *version += 1);
+        self.0.dragging.set(dragging);
+        *self.0.coming.borrow_mut() = None;
+        self.0.session.stale.set(true);
+        self.0.session.show(|film| film.complete = false);
         *self.0.wished.borrow_mut() = Some(plan);
         if !self.0.preparing.replace(true) {
             let conductor = self.clone();
@@ -132,6 +144,8 @@ impl Conductor {
             machine.cancel();
         }
         self.0.running_on.set(None);
+        *self.0.coming.borrow_mut() = None;
+        session.stale.set(false);
         session.loading.set(None);
         session.playing.set(false);
         session.spoken.set(format!("{}. {}", failure.title, failure.text));
@@ -149,13 +163,46 @@ impl Conductor {
         for other in behind.machines.borrow().values().filter(|other| other.backend != machine.backend) {
             other.cancel();
         }
-        session.film.set_value(Film::default());
-        session.filmed.update(|version| *version += 1);
         session.tally.set(Tally::default());
         session.failure.set(None);
         session.loading.set(None);
-        player::restart(session);
+        if behind.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
+            *behind.coming.borrow_mut() = Some(Film::default());
+            let conductor = self.clone();
+            set_timeout(
+                move || {
+                    if conductor.0.run.get() == run {
+                        conductor.reveal();
+                    }
+                },
+                Duration::from_millis(IN_PLACE_MS),
+            );
+        } else {
+            session.show(|film| *film = Film::default());
+            player::restart(session);
+        }
         machine.sample(run, plan);
+    }
+
+    /// Shows a run that waits off screen as it forms, from the beginning.
+    fn reveal(&self) {
+        if let Some(coming) = self.0.coming.borrow_mut().take() {
+            let session = self.0.session;
+            session.stale.set(coming.frames.is_empty());
+            session.show(|film| *film = coming);
+            player::restart(session);
+        }
+    }
+
+    /// Adds to the film that the current run makes, on screen or off.
+    fn film(&self, edit: impl FnOnce(&mut Film)) {
+        match &mut *self.0.coming.borrow_mut() {
+            Some(coming) => edit(coming),
+            None => {
+                self.0.session.show(edit);
+                self.0.session.stale.set(false);
+            }
+        }
     }
 
     fn hear(&self, backend: Backend, event: Event) {
@@ -167,8 +214,7 @@ impl Conductor {
                 }
                 let session = behind.session;
                 let pixels = film::bytes(&pixels);
-                session.film.update_value(|film| film.frames.push(Frame { t, pixels }));
-                session.filmed.update(|version| *version += 1);
+                self.film(|film| film.frames.push(Frame { t, pixels }));
                 session.tally.update(|tally| {
                     *tally = Tally { evaluations, evaluation_ms, accepted, ..*tally };
                 });
@@ -179,8 +225,12 @@ impl Conductor {
                 }
                 let session = behind.session;
                 behind.running_on.set(None);
-                session.film.update_value(|film| film.complete = true);
-                session.filmed.update(|version| *version += 1);
+                self.film(|film| film.complete = true);
+                let in_place = behind.coming.borrow_mut().take();
+                if let Some(coming) = in_place {
+                    session.show(|film| *film = coming);
+                    session.stale.set(false);
+                }
                 session.tally.set(Tally { evaluations, evaluation_ms, accepted, rejected, end: Some(end) });
                 if let Some(sentence) = words::ended_early(end, t) {
                     session.notice(sentence);
@@ -263,7 +313,7 @@ impl Conductor {
     }
 
     fn again(&self) {
-        self.wish(self.0.session.wish.with_untracked(|wish| wish.plan.clone()));
+        self.wish(self.0.session.wish.with_untracked(|wish| wish.plan.clone()), false);
     }
 
     fn reason(&self, backend: Backend, reason: String) {

@@ -5,6 +5,7 @@
 
 use js_sys::{Array, Promise, Reflect, Uint8Array};
 use leptos::prelude::window;
+use std::cell::Cell;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, Response};
@@ -74,6 +75,15 @@ async fn response(url: &str) -> Result<Response, FetchError> {
     }
 }
 
+thread_local! {
+    static BY_WORKERS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts bytes that a worker moved by itself.
+pub(crate) fn also_transferred(bytes: u64) {
+    BY_WORKERS.set(BY_WORKERS.get() + bytes);
+}
+
 /// Bytes that this page's requests moved over the network so far, headers included; 0 where the browser does not
 /// tell or everything came from its cache.
 pub(crate) fn transferred() -> u64 {
@@ -82,10 +92,9 @@ pub(crate) fn transferred() -> u64 {
         .iter()
         .map(|kind| clock.get_entries_by_type(kind))
         .fold(Array::new(), |all, part| all.concat(&part));
-    entries
-        .iter()
-        .map(|entry| entry.unchecked_into::<PerformanceResourceTiming>().transfer_size())
-        .sum::<f64>() as u64
+    let bytes =
+        entries.iter().map(|entry| entry.unchecked_into::<PerformanceResourceTiming>().transfer_size());
+    bytes.sum::<f64>() as u64 + BY_WORKERS.get()
 }
 
 /// What a JavaScript error says.

@@ -97,7 +97,10 @@ impl Machine {
         let ready = machine.ask("", |answer| matches!(answer, ToPage::Ready { .. }));
         worker.post_message_with_transfer(&first, &Array::of1(&bytes)).map_err(broken)?;
         match ready.await? {
-            ToPage::Ready { version: protocol::VERSION, .. } => Ok(machine),
+            ToPage::Ready { version: protocol::VERSION, transferred, .. } => {
+                crate::fetch::also_transferred(transferred);
+                Ok(machine)
+            }
             other => {
                 machine.dismiss();
                 let what =

@@ -102,6 +102,8 @@ pub(crate) struct Session {
     pub(crate) tally: RwSignal<Tally>,
     /// The run's states. Read it after [`Session::filmed`], which says that it changed.
     pub(crate) film: StoredValue<Film>,
+    /// Whether the film on screen is of an older wish, kept until the newer one has something to show.
+    pub(crate) stale: RwSignal<bool>,
     /// Counts changes of the film.
     pub(crate) filmed: RwSignal<u64>,
     /// Where on the way the picture is: 0 noise, 1 data.
@@ -128,6 +130,7 @@ impl Session {
             badge: RwSignal::new(Badge::default()),
             tally: RwSignal::new(Tally::default()),
             film: StoredValue::new(Film::default()),
+            stale: RwSignal::new(false),
             filmed: RwSignal::new(0),
             playhead: RwSignal::new(0.0),
             playing: RwSignal::new(false),
@@ -162,6 +165,12 @@ impl Session {
                 notices.push(sentence);
             }
         });
+    }
+
+    /// Puts another film on screen, or a longer one.
+    pub(crate) fn show(self, edit: impl FnOnce(&mut Film)) {
+        self.film.update_value(edit);
+        self.filmed.update(|version| *version += 1);
     }
 
     /// Asks for the same plan once more.

@@ -100,6 +100,8 @@ pub enum ToPage {
         version: u32,
         /// What it computes with.
         backend: Backend,
+        /// Bytes that the worker itself moved over the network: its program's JavaScript.
+        transferred: u64,
     },
     /// A model is verified and built.
     Loaded {

@@ -45,7 +45,8 @@ pub async fn start() {
     match device::open(backend).await {
         Ok(device) => {
             desk::open(device);
-            post::say(&ToPage::Ready { version: protocol::VERSION, backend });
+            let transferred = post::transferred();
+            post::say(&ToPage::Ready { version: protocol::VERSION, backend, transferred });
         }
         Err(fault) => post::say(&ToPage::Fatal { fault }),
     }

@@ -3,7 +3,7 @@
 use js_sys::{Array, Float32Array};
 use protocol::ToPage;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::DedicatedWorkerGlobalScope;
+use web_sys::{DedicatedWorkerGlobalScope, PerformanceResourceTiming};
 
 /// Sends a message without a buffer.
 pub(crate) fn say(message: &ToPage) {
@@ -13,6 +13,16 @@ pub(crate) fn say(message: &ToPage) {
 /// Sends a message with numbers, which are copied out of the program's memory once and then transferred.
 pub(crate) fn say_with(message: &ToPage, numbers: &[f32]) {
     post(message, &Float32Array::new_from_slice(numbers).buffer());
+}
+
+/// Bytes that this worker moved over the network so far, as far as the browser tells.
+pub(crate) fn transferred() -> u64 {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+    let Some(clock) = scope.performance() else { return 0 };
+    let entries = clock.get_entries_by_type("resource");
+    let bytes =
+        entries.iter().map(|entry| entry.unchecked_into::<PerformanceResourceTiming>().transfer_size());
+    bytes.sum::<f64>() as u64
 }
 
 fn post(message: &ToPage, buffer: &JsValue) {
