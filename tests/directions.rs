@@ -1,5 +1,8 @@
 //! Who may use whom, read from cargo: `docs/ARCHITECTURE.md` draws the same picture.
 
+// Clippy takes a helper of tests for ordinary code.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 

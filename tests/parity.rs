@@ -1,5 +1,8 @@
 //! One answer on every backend: the stored plan, from the same noise, must lead to the stored states.
 
+// Clippy takes a helper of tests for ordinary code.
+#![allow(clippy::unwrap_used)]
+
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor, TensorData};

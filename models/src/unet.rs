@@ -81,7 +81,7 @@ impl UNetConfig {
             return fault("channels", format!("{:?}", self.channels), "1 to 6 numbers from 1 to 2048".into());
         }
         let divisor = self.patch.max(1) << (self.channels.len() - 1);
-        if !in_range(self.patch, 16) || self.image[1] % divisor != 0 || self.image[2] % divisor != 0 {
+        if !in_range(self.patch, 16) || self.image[1..].iter().any(|side| !side.is_multiple_of(divisor)) {
             let accepts = "1 to 16, so that patch * 2^(levels - 1) divides the image's height and width";
             return fault("patch", self.patch.to_string(), accepts.into());
         }
@@ -97,12 +97,12 @@ impl UNetConfig {
         if !in_range(self.embedding, 4096) || !self.embedding.is_multiple_of(2) {
             return fault("embedding", self.embedding.to_string(), "an even number from 2 to 4096".into());
         }
-        if self.groups == 0 || self.channels.iter().any(|c| c % self.groups != 0) {
+        if self.groups == 0 || self.channels.iter().any(|c| !c.is_multiple_of(self.groups)) {
             let accepts = format!("a divisor of all channels {:?}", self.channels);
             return fault("groups", self.groups.to_string(), accepts);
         }
         let lowest = self.lowest_channels();
-        if self.attention_heads != 0 && lowest % self.attention_heads != 0 {
+        if self.attention_heads != 0 && !lowest.is_multiple_of(self.attention_heads) {
             let accepts = format!("0, or a divisor of the lowest level's {lowest} channels");
             return fault("attention_heads", self.attention_heads.to_string(), accepts);
         }

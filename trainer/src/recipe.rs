@@ -199,7 +199,7 @@ impl Recipe {
         match (&self.architecture, &self.classifier, &self.flow, &self.output.plan) {
             (Some(architecture), None, Some(flow), Some(plan)) => {
                 if let Err(e) = architecture.validate() {
-                    return fault("architecture", format!("{}", architecture.kind()), &e.to_string());
+                    return fault("architecture", architecture.kind().to_owned(), &e.to_string());
                 }
                 if let Err(e) = flow.path.parse::<Path>() {
                     return fault("flow.path", flow.path.clone(), &e.to_string());
