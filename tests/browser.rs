@@ -404,7 +404,10 @@ fn the_page_runs_on_a_software_gpu_when_the_address_asks_for_it() {
     for _ in 0..3 {
         tab.open("?backend=gpu&count=1&steps=2&guidance=1");
         if tab.eval("navigator.gpu?.requestAdapter().then(adapter => !!adapter)") != true {
-            return cross_tests::skip("the_page_runs_on_a_software_gpu", "this browser offers no software adapter");
+            return cross_tests::skip(
+                "the_page_runs_on_a_software_gpu",
+                "this browser offers no software adapter",
+            );
         }
         tab.wait_state("done");
         if tab.instrument("backend") == "gpu" {

@@ -87,15 +87,24 @@ fn every_method_stands_once_in_its_registry() {
         for file in xtask::web::files_below(&folder).unwrap() {
             let stem = file.file_stem().unwrap().to_str().unwrap().to_owned();
             let declares = read(&file).contains("&Entry {") && stem != "mod" && stem != "tests";
-            let entry = format!("{stem}::");
-            let starts = |at: usize| !list[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
-            let listed = list.match_indices(&entry).filter(|(at, _)| starts(*at)).count();
+            let listed = types_named(&list, &stem);
             if declares && listed != 1 {
                 wrong.push(format!("{} stands {listed} times in the list of {family}/mod.rs", shown(&file)));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// How often a type of this module is named: `heun::Heun`, but not the constant `heun::ID`.
+fn types_named(text: &str, module: &str) -> usize {
+    let path = format!("{module}::");
+    let starts_word =
+        |at: usize| !text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+    let named =
+        text.match_indices(&path).filter(|(at, _)| starts_word(*at)).map(|(at, _)| &text[at + path.len()..]);
+    let words = named.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+    words.filter(|word| word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase)).count()
 }
 
 #[test]
