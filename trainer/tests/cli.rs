@@ -1,5 +1,8 @@
 //! The command line as a person meets it: what it prints, and what it says when something is wrong.
 
+// Clippy takes a helper of tests for ordinary code.
+#![allow(clippy::unwrap_used)]
+
 use std::process::{Command, Output};
 
 fn flow_digits(args: &[&str]) -> Output {

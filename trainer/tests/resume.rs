@@ -2,6 +2,9 @@
 //!
 //! One test in a process of its own, because Burn's seed is global to a device.
 
+// Clippy takes a helper of tests for ordinary code.
+#![allow(clippy::unwrap_used)]
+
 use burn::tensor::Device;
 use std::path::Path;
 use trainer::data::mnist::Dataset;
