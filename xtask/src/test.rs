@@ -17,8 +17,9 @@ use crate::step::step;
 use crate::tools::{self, Tools, WASM_TARGET};
 use crate::web::{Backend, Builder, Flavor, compile_ahead};
 
-/// Everything that is built and tested natively.
-const NATIVE: [&str; 7] = ["flow", "model-export", "models", "trainer", "protocol", "xtask", "cross-tests"];
+/// Everything that is built and tested natively: all but the worker, which is nothing without a browser.
+const NATIVE: [&str; 8] =
+    ["flow", "model-export", "models", "trainer", "protocol", "page", "xtask", "cross-tests"];
 
 /// What is built for the browser: package and further arguments.
 const WEB: [&[&str]; 3] = [
