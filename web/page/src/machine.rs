@@ -245,6 +245,7 @@ impl Machine {
                 tell(Event::Run(message));
             }
             ToPage::Fatal { fault } => self.fall(fault),
+            ToPage::Alive => {}
             answer => self.answer(answer),
         }
     }

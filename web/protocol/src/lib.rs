@@ -133,6 +133,8 @@ pub enum ToPage {
         /// Milliseconds for one evaluation at each of [`MEASURED_BATCHES`].
         evaluation_ms: [f64; 2],
     },
+    /// Something long that is not a run goes on: a worker that says this is not one that hangs.
+    Alive,
     /// A state was accepted. Buffer: its pixels, `count * height * width` f32 in [0, 1].
     Frame {
         /// The run's number.

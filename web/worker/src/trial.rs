@@ -1,12 +1,12 @@
 //! What a device must show before it may draw: that it gives the stored answer, and how fast it is.
 
 use crate::shelf::Model;
-use crate::{desk, pause, sampling};
+use crate::{desk, pause, post, sampling};
 use burn::tensor::{Tensor, TensorData};
 use flow::guidance::Conditional;
 use flow::plan::SamplePlan;
 use models::ConditionalNetwork;
-use protocol::{Fault, MEASURED_BATCHES};
+use protocol::{Fault, MEASURED_BATCHES, ToPage};
 use std::ops::ControlFlow;
 
 /// Rounds of a measurement; their median counts, because the first rounds are slower and a browser has other things to do.
@@ -20,7 +20,11 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
     let test = model.self_test.as_ref().ok_or_else(|| fault("the manifest has none".to_owned()))?;
     let expected = test.open(answer).map_err(|error| fault(error.to_string()))?;
     let plan: SamplePlan = test.plan.parse().map_err(|error: flow::Error| fault(error.to_string()))?;
-    let outcome = sampling::run(model, &plan, async |_| {
+    let outcome = sampling::run(model, &plan, async |report| {
+        // Reading the state waits for the device, so that being alive means to have done something.
+        if sampling::numbers(report.x.clone()).await.is_ok() {
+            post::say(&ToPage::Alive);
+        }
         pause::breathe().await;
         ControlFlow::Continue(())
     })
@@ -59,6 +63,7 @@ pub(crate) async fn measure(model: &Model) -> Result<Option<[f64; 2]>, Fault> {
             if round > 0 {
                 rounds_ms.push(ended_ms - began_ms);
             }
+            post::say(&ToPage::Alive);
             pause::breathe().await;
             if desk::run_waits() {
                 return Ok(None);
