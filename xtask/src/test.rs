@@ -18,8 +18,10 @@ use crate::tools::{self, Tools, WASM_TARGET};
 use crate::web::{Backend, Builder, Flavor, compile_ahead};
 
 /// Everything that is built and tested natively: all but the worker, which is nothing without a browser.
-const NATIVE: [&str; 8] =
-    ["flow", "model-export", "models", "trainer", "protocol", "page", "xtask", "cross-tests"];
+///
+/// The page is tested by itself: with Leptos in the selection, the crates that it shares with Burn get other features,
+/// and Burn would be built again.
+const NATIVE: [&str; 7] = ["flow", "model-export", "models", "trainer", "protocol", "xtask", "cross-tests"];
 
 /// What is built for the browser: package and further arguments.
 const WEB: [&[&str]; 3] = [
@@ -110,6 +112,9 @@ impl Run<'_> {
         self.select_native(&mut cargo);
         cargo.arg("--no-fail-fast");
         self.tests("native tests", "about 12 min cold, 2 min warm", &mut cargo);
+        let mut page = self.cargo("test");
+        page.args(["--package", "page", "--bin", "page", "--no-fail-fast"]);
+        self.tests("the page's own tests", "about 4 min cold", &mut page);
     }
 
     fn browser(&mut self, ci: bool) {

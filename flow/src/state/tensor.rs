@@ -36,6 +36,8 @@ impl<const D: usize> State for Tensor<D> {
 }
 
 #[cfg(all(test, feature = "flex"))]
+// Clippy takes a helper of tests for ordinary code.
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::field::FnField;
