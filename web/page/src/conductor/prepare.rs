@@ -19,7 +19,7 @@ use std::rc::Rc;
 const GPU_PATIENCE_S: u32 = 30;
 
 /// Why the CPU can't be used.
-struct NoCpu {
+pub(super) struct NoCpu {
     /// Whether it is the program that fails, so that the GPU's might do.
     program: bool,
     failure: Failure,
@@ -76,7 +76,7 @@ impl Conductor {
 
     /// The model that is asked for, or the manifest's first choice when nothing or nothing known is asked for; then
     /// the wish is put right.
-    pub(super) fn model<'a>(&self, lists: &'a Lists, id: &str) -> Option<&'a Entry> {
+    fn model<'a>(&self, lists: &'a Lists, id: &str) -> Option<&'a Entry> {
         let behind = &self.0;
         let named = behind.names_model.replace(true);
         if let Some(entry) = lists.catalog.entry(id).filter(|_| named) {
@@ -96,7 +96,7 @@ impl Conductor {
     }
 
     /// The site's lists, fetched once.
-    pub(super) async fn lists(&self) -> Result<Rc<Lists>, Failure> {
+    async fn lists(&self) -> Result<Rc<Lists>, Failure> {
         if let Some(lists) = self.0.lists.borrow().clone() {
             return Ok(lists);
         }
@@ -117,7 +117,7 @@ impl Conductor {
         Ok(lists)
     }
 
-    pub(super) async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, NoCpu> {
+    async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, NoCpu> {
         let backend = Backend::Cpu;
         let program = lists
             .site
@@ -233,7 +233,7 @@ impl Conductor {
     }
 
     /// Fetches what is not here yet, at the same time, under one bar.
-    pub(super) async fn fetch_all(
+    async fn fetch_all(
         &self,
         needed: &[(String, u64)],
         shown: bool,
@@ -270,7 +270,7 @@ impl Conductor {
         Ok(())
     }
 
-    pub(super) fn file(&self, url: &str) -> Uint8Array {
+    fn file(&self, url: &str) -> Uint8Array {
         self.0.files.borrow().get(url).cloned().unwrap_or_else(|| Uint8Array::new_with_length(0))
     }
 }
