@@ -233,11 +233,7 @@ impl Conductor {
     }
 
     /// Fetches what is not here yet, at the same time, under one bar.
-    async fn fetch_all(
-        &self,
-        needed: &[(String, u64)],
-        shown: bool,
-    ) -> Result<(), (String, FetchError)> {
+    async fn fetch_all(&self, needed: &[(String, u64)], shown: bool) -> Result<(), (String, FetchError)> {
         let session = self.0.session;
         let missing: Vec<_> =
             needed.iter().filter(|(url, _)| !self.0.files.borrow().contains_key(url)).cloned().collect();

@@ -45,7 +45,7 @@ impl Conductor {
     }
 
     /// Shows a run that waits off screen as it forms, from the beginning.
-    pub(super) fn reveal(&self) {
+    fn reveal(&self) {
         if let Some(coming) = self.0.coming.borrow_mut().take() {
             let session = self.0.session;
             session.stale.set(coming.frames.is_empty());
@@ -55,7 +55,7 @@ impl Conductor {
     }
 
     /// Adds to the film that the current run makes, on screen or off.
-    pub(super) fn film(&self, edit: impl FnOnce(&mut Film)) {
+    fn film(&self, edit: impl FnOnce(&mut Film)) {
         match &mut *self.0.coming.borrow_mut() {
             Some(coming) => edit(coming),
             None => {
@@ -116,7 +116,7 @@ impl Conductor {
         }
     }
 
-    pub(super) fn speak(&self, evaluations: usize) {
+    fn speak(&self, evaluations: usize) {
         let session = self.0.session;
         let sentence = session.wish.with_untracked(|wish| {
             let digits = if wish.plan.count == 1 { "digit" } else { "digits" };

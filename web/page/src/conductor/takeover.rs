@@ -26,7 +26,7 @@ impl Conductor {
         });
     }
 
-    pub(super) async fn try_gpu(&self) -> Result<(), NotGpu> {
+    async fn try_gpu(&self) -> Result<(), NotGpu> {
         let because = |sentence: String| NotGpu::Because(sentence);
         let refused = |fault: Fault| {
             leptos::logging::warn!("while choosing a machine: {fault}");
