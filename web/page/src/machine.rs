@@ -17,6 +17,15 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 /// The worker's script, beside the page.
 const SCRIPT: &str = "worker.js";
 
+/// Seconds of silence after which a worker counts as hung.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Patience {
+    /// While it answers a question: a first evaluation may compile many shaders.
+    pub(crate) question_s: u32,
+    /// In a run, from one state to the next: somebody is looking.
+    pub(crate) run_s: u32,
+}
+
 /// What a machine tells without being asked a question.
 pub(crate) enum Event {
     /// A state: the message, and its pixels in [0, 1].
@@ -56,13 +65,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts a worker with a program already fetched and waits until its device is open. `patience_s` is how long it may
-    /// be silent while something is expected of it; `None` trusts it.
+    /// Starts a worker with a program already fetched and waits until its device is open. Without `patience` it is trusted,
+    /// however long it is silent.
     pub(crate) async fn start(
         backend: Backend,
         program: &Program,
         wasm: &Uint8Array,
-        patience_s: Option<u32>,
+        patience: Option<Patience>,
         tell: impl Fn(Event) + 'static,
     ) -> Result<Self, Fault> {
         let broken = |error: JsValue| Fault::Program { what: crate::fetch::say(&error) };
@@ -83,8 +92,8 @@ impl Machine {
             })),
         };
         machine.listen(&worker);
-        if let Some(patience_s) = patience_s {
-            machine.watch(patience_s);
+        if let Some(patience) = patience {
+            machine.watch(patience);
         }
 
         // The program is handed over, not copied: a machine that replaces this one gets its own.
@@ -299,12 +308,12 @@ impl Machine {
     }
 
     /// Counts ticks and not time on a clock: a machine that slept is not a machine that hung.
-    fn watch(&self, patience_s: u32) {
+    fn watch(&self, patience: Patience) {
         let machine = self.clone();
         let handle = Rc::new(RefCell::new(None::<leptos::leptos_dom::helpers::IntervalHandle>));
         let own = handle.clone();
         let tick = move || {
-            let silent_s = {
+            let (silent_s, patience_s) = {
                 let mut inner = machine.inner.borrow_mut();
                 if inner.broken {
                     if let Some(handle) = own.borrow_mut().take() {
@@ -314,7 +323,9 @@ impl Machine {
                 }
                 let expected = inner.running || !inner.questions.is_empty();
                 inner.silent_s = if expected { inner.silent_s + 1 } else { 0 };
-                inner.silent_s
+                let patience_s =
+                    if inner.questions.is_empty() { patience.run_s } else { patience.question_s };
+                (inner.silent_s, patience_s)
             };
             if silent_s > patience_s {
                 machine.fall(Fault::Device { what: format!("it has been silent for {patience_s} seconds") });

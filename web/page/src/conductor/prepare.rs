@@ -3,7 +3,7 @@
 use super::{Conductor, Lists};
 use crate::catalog::{Catalog, Entry, MANIFEST, SITE, Site};
 use crate::fetch::{self, FetchError};
-use crate::machine::Machine;
+use crate::machine::{Machine, Patience};
 use crate::probe;
 use crate::session::Loading;
 use crate::words::{self, Failure};
@@ -15,8 +15,8 @@ use protocol::{Backend, Fault};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Seconds of silence after which a graphics processor counts as hung. A first evaluation compiles its shaders.
-const GPU_PATIENCE_S: u32 = 30;
+/// A graphics processor that hangs says nothing. Half a minute is far more than a step takes on any real one.
+const GPU_PATIENCE: Patience = Patience { question_s: 120, run_s: 30 };
 
 /// Why the CPU can't be used.
 pub(super) struct NoCpu {
@@ -205,7 +205,7 @@ impl Conductor {
             None => {
                 let wasm = self.file(&program.wasm);
                 let conductor = self.clone();
-                let started = Machine::start(backend, program, &wasm, Some(GPU_PATIENCE_S), move |event| {
+                let started = Machine::start(backend, program, &wasm, Some(GPU_PATIENCE), move |event| {
                     conductor.hear(backend, event);
                 });
                 let machine = started.await.map_err(refused)?;
