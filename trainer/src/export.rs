@@ -203,8 +203,8 @@ fn header(recipe: &Recipe, kind: Kind, architecture: Value, image: [usize; 3], p
     }
 }
 
-fn training_facts(recipe: &Recipe, state: &State) -> Value {
-    json!({
+pub(crate) fn training_facts(recipe: &Recipe, state: &State) -> Value {
+    let mut facts = json!({
         "recipe": recipe,
         "seed": recipe.seed,
         "steps": state.step,
@@ -214,7 +214,11 @@ fn training_facts(recipe: &Recipe, state: &State) -> Value {
         "seconds": state.seconds.round(),
         "data": state.data,
         "program": concat!("flow-digits ", env!("CARGO_PKG_VERSION")),
-    })
+    });
+    if let Some(before) = &state.started_from {
+        facts["started_from"] = before.clone();
+    }
+    facts
 }
 
 fn tensors(weights: Weights) -> BTreeMap<String, TensorF32> {

@@ -285,6 +285,7 @@ mod tests {
     use super::*;
 
     const FLAGSHIP: &str = include_str!("../../recipes/mnist-unet.toml");
+    const FLAGSHIP_MORE: &str = include_str!("../../recipes/mnist-unet-more.toml");
     const JUDGE: &str = include_str!("../../recipes/mnist-classifier.toml");
 
     fn overridden(set: &str) -> Result<Recipe, RecipeError> {
@@ -293,7 +294,7 @@ mod tests {
 
     #[test]
     fn the_shipped_recipes_are_valid_and_survive_writing() {
-        for text in [FLAGSHIP, JUDGE] {
+        for text in [FLAGSHIP, FLAGSHIP_MORE, JUDGE] {
             let recipe = Recipe::parse(text, "test", &[]).unwrap();
             let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
             assert_eq!(again, recipe);

@@ -74,6 +74,8 @@ fn mistakes_are_named_with_what_is_accepted() {
     assert!(device.contains("auto, cuda, cuda:N, wgpu, cpu, torch"), "{device}");
     let registry = stderr(&["list", "solver"]);
     assert!(registry.contains("solvers"), "{registry}");
+    let start = stderr(&["train", "recipes/mnist-unet.toml", "--from", "nothing.safetensors"]);
+    assert!(start.contains("nothing.safetensors") && start.contains("run folder"), "{start}");
     let data = stderr(&["train", "recipes/mnist-unet.toml", "--data", "/nonexistent"]);
     assert!(data.contains("train-images-idx3-ubyte") && data.contains("flow-digits data"), "{data}");
     let recipe = stderr(&["train", "recipes/mnist-unet.toml", "--set", "train.stepps=3"]);

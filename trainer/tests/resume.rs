@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use std::path::Path;
 use trainer::data::mnist::Dataset;
 use trainer::recipe::Recipe;
-use trainer::train::{FlowTask, Run, latest, train};
+use trainer::train::{FlowTask, Run, Start, latest, train};
 
 /// Small images with labels: a bar whose position is the class.
 fn bars() -> Dataset {
@@ -42,16 +42,26 @@ fn recipe() -> Recipe {
 }
 
 fn run(dir: &Path, resume: bool, stop_after: Option<u64>) -> anyhow::Result<()> {
-    let recipe = recipe();
+    run_from(dir, &recipe(), None, resume, stop_after)
+}
+
+fn run_from(
+    dir: &Path,
+    recipe: &Recipe,
+    start: Option<Start>,
+    resume: bool,
+    stop_after: Option<u64>,
+) -> anyhow::Result<()> {
     let data = bars();
-    let task = FlowTask::new(&recipe, &data)?;
+    let task = FlowTask::new(recipe, &data)?;
     let run = Run {
-        recipe: &recipe,
+        recipe,
         dir: dir.to_owned(),
         device: Device::flex(),
         device_description: "cpu (Flex)".into(),
         data_description: "bars".into(),
         resume,
+        start,
         stop_after,
     };
     train(&task, &run).map(|_| ())
@@ -100,6 +110,33 @@ fn a_resumed_run_ends_in_the_same_bits_as_an_unbroken_one() {
 
     assert_eq!(end(&whole), end(&broken));
     assert!(whole.join("grids/step-00000009.png").exists());
+
+    // A further run starts from the average: steps at next to no rate leave it where it was, and the images
+    // and the history go on.
+    let further = scratch.path().join("further");
+    let mut second = recipe();
+    second.train.learning_rate = 1e-30;
+    second.train.final_learning_rate = 0.0;
+    run_from(&further, &second, Some(Start::open(&whole).unwrap()), false, Some(2)).unwrap();
+    let (before, after) = (latest(&whole).unwrap().unwrap(), latest(&further).unwrap().unwrap());
+    let architecture = second.architecture.clone().unwrap();
+    let average = |c: &trainer::train::Checkpoint| {
+        c.load_average(architecture.init(&Device::flex())).unwrap().weights()
+    };
+    let mut furthest = 0.0_f32;
+    for (name, (_, values)) in average(&before) {
+        let now = &average(&after)[&name].1;
+        furthest = values.iter().zip(now).fold(furthest, |d, (a, b)| d.max((a - b).abs()));
+    }
+    assert!(furthest < 1e-6, "{furthest}");
+    assert_eq!((after.state().step, after.state().images), (2, 54 + 12));
+    let history = after.state().started_from.clone().unwrap();
+    assert_eq!(history["training"]["images_seen"], 54);
+
+    second.normalization.mean = 0.0;
+    let start = Start::open(&whole).unwrap();
+    let refusal = run_from(&scratch.path().join("scaled"), &second, Some(start), false, None).unwrap_err();
+    assert!(refusal.to_string().contains("mean 0.5"), "{refusal}");
 
     // A newest checkpoint that is damaged gives way to the one before.
     std::fs::write(broken.join("checkpoints/step-00000009/model.bpk"), b"damaged").unwrap();

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use trainer::data::mnist;
 use trainer::device::{DeviceChoice, processor};
 use trainer::recipe::Recipe;
-use trainer::train::{FlowTask, JudgeTask, Run, train};
+use trainer::train::{FlowTask, JudgeTask, Run, Start, train};
 
 const EXAMPLES: &str = "\
 Examples:
   flow-digits train recipes/mnist-unet.toml
   flow-digits train recipes/mnist-unet.toml --steps 200 --set train.learning_rate=1e-3 --out runs/try
   flow-digits train recipes/mnist-unet.toml --resume
+  flow-digits train recipes/mnist-unet-more.toml --from runs/mnist-unet --out runs/mnist-unet-more
 
 A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C loses what came after the last checkpoint.";
 
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Go on from the run's newest checkpoint, exactly
     #[arg(long)]
     resume: bool,
+    /// Start from the weights of a run (its average), a checkpoint or an exported model; optimizer and learning rate begin anew
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
+    from: Option<PathBuf>,
     /// Replace a value of the recipe; may be given several times
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     overrides.extend(args.batch.map(|n| format!("train.batch={n}")));
     overrides.extend(args.seed.map(|n| format!("seed={n}")));
     let recipe = Recipe::load(&args.recipe, &overrides)?;
+    let start = args.from.as_deref().map(Start::open).transpose()?;
     let mut other_data = false;
     let (train_set, test_set) = mnist::load_with(&args.data, |warning| {
         other_data = true;
@@ -84,6 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         device_description: format!("{}; {}", opened.choice.label(), processor()),
         data_description,
         resume: args.resume,
+        start,
         stop_after: args.stop_after,
     };
     if recipe.architecture.is_some() {

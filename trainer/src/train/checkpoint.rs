@@ -26,7 +26,7 @@ const KEPT: usize = 2;
 pub struct State {
     /// Steps done.
     pub step: u64,
-    /// Images seen.
+    /// Images seen, those of the run that this one started from included.
     pub images: u64,
     /// Steps left out because loss or gradient was not finite.
     pub skipped: u64,
@@ -37,6 +37,9 @@ pub struct State {
     /// The training data in words.
     #[serde(default)]
     pub data: String,
+    /// What the run started from, where that was not an untrained network: name and training of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<serde_json::Value>,
     /// The recipe, as TOML.
     pub recipe: String,
     /// SHA-256 of the folder's other files, by name, in hexadecimal.
@@ -56,6 +59,7 @@ impl State {
             seconds: 0.0,
             device: String::new(),
             data: String::new(),
+            started_from: None,
             recipe: recipe.to_toml()?,
             sha256: BTreeMap::new(),
         })

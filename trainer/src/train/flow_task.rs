@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use flow::path::Path as FlowPath;
 use flow::plan::SamplePlan;
 use flow::time::TimeDistribution;
-use models::{Architecture, Network};
+use models::{Architecture, Network, WeightError, Weights};
 use rand_chacha::rand_core::RngCore;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -79,6 +79,10 @@ impl Task for FlowTask<'_> {
 
     fn init(&self, device: &Device) -> Network {
         self.architecture.init(device)
+    }
+
+    fn with_weights(&self, weights: Weights, device: &Device) -> Result<Network, WeightError> {
+        self.architecture.with_weights(weights, device)
     }
 
     fn batch(&self, step: u64) -> FlowBatch {

@@ -7,7 +7,7 @@ use crate::recipe::{ClassifierRecipe, Normalization, Recipe};
 use anyhow::{Context, Result};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use models::Classifier;
+use models::{Classifier, WeightError, Weights};
 use rand_chacha::rand_core::RngCore;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -48,6 +48,10 @@ impl Task for JudgeTask<'_> {
 
     fn init(&self, device: &Device) -> Classifier {
         self.judge.network.init(device)
+    }
+
+    fn with_weights(&self, weights: Weights, device: &Device) -> Result<Classifier, WeightError> {
+        models::weights::load(self.init(device), weights, "", device)
     }
 
     fn batch(&self, step: u64) -> JudgeBatch {

@@ -13,11 +13,13 @@ mod loader;
 mod metrics;
 mod order;
 mod schedule;
+mod start;
 
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
 pub use flow_task::FlowTask;
 pub use judge_task::{JudgeTask, accuracy};
 pub use schedule::learning_rate;
+pub use start::Start;
 
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail};
@@ -25,6 +27,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
+use models::{WeightError, Weights};
 use serde_json::{Map, Value, json};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -44,6 +47,12 @@ pub trait Task: Sync {
 
     /// An untrained network on `device`.
     fn init(&self, device: &Device) -> Self::Model;
+
+    /// The network on `device` with trained weights.
+    ///
+    /// # Errors
+    /// Weights that do not fit it.
+    fn with_weights(&self, weights: Weights, device: &Device) -> Result<Self::Model, WeightError>;
 
     /// The batch of a step; the same for the same step, always.
     fn batch(&self, step: u64) -> Self::Batch;
@@ -78,6 +87,8 @@ pub struct Run<'a> {
     pub data_description: String,
     /// Whether to go on from the newest checkpoint.
     pub resume: bool,
+    /// Trained weights to start from; none starts untrained, and a resumed run has no use for it.
+    pub start: Option<Start>,
     /// Stop (with a checkpoint) after this step, as an interruption would; none runs to the recipe's end.
     pub stop_after: Option<u64>,
 }
@@ -93,7 +104,17 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
     std::fs::create_dir_all(&run.dir).with_context(|| format!("cannot create {}", run.dir.display()))?;
 
     run.device.seed(recipe.seed);
-    let mut model = task.init(&training_device);
+    let mut state = State::new(recipe)?;
+    let mut model = match &run.start {
+        Some(start) => {
+            start.check(recipe.normalization)?;
+            (state.images, state.seconds) = start.spent();
+            state.started_from = Some(start.facts.clone());
+            let fits = task.with_weights(start.weights.clone(), &training_device);
+            fits.context("the weights to start from are not the recipe's network's")?
+        }
+        None => task.init(&training_device),
+    };
     let mut average = ema::Average::new(model.valid(), plan.ema_decay);
     let mut optimizer: ModuleOptimizer = AdamWConfig::new()
         .with_beta_1(plan.betas[0] as f32)
@@ -101,7 +122,6 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
         .with_epsilon(1e-8)
         .with_weight_decay(plan.weight_decay as f32)
         .init();
-    let mut state = State::new(recipe)?;
 
     match latest(&run.dir)? {
         Some(checkpoint) if run.resume => {
