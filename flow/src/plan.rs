@@ -101,7 +101,7 @@ impl Default for SamplePlan {
             model: "mnist-unet".to_owned(),
             digit: Digit::Any,
             solver: Solver::heun(),
-            schedule: Schedule::default(),
+            schedule: Schedule::recommended(),
             budget: Budget::Steps(10),
             guidance: Guidance::default(),
             seed: 42,

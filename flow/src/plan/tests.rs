@@ -28,7 +28,7 @@ fn nothing_at_all_is_the_default_plan() {
     }
     assert_eq!(
         SamplePlan::default().to_string(),
-        "solver=heun&schedule=linear&steps=10&guidance=2&seed=42&digit=any&count=16&model=mnist-unet"
+        "solver=heun&schedule=inverse-cubic&steps=10&guidance=2&seed=42&digit=any&count=16&model=mnist-unet"
     );
 }
 
@@ -43,7 +43,7 @@ fn a_tolerance_goes_with_a_solver_that_chooses_its_steps_wherever_it_stands() {
     for text in ["solver=dopri5&tol=0.001", "tol=1e-3&solver=dopri5"] {
         let plan = parse(text).unwrap();
         assert_eq!(plan.budget, Budget::Tolerance(1e-3));
-        assert!(plan.to_string().starts_with("solver=dopri5&schedule=linear&tol=0.001&guidance=2"));
+        assert!(plan.to_string().starts_with("solver=dopri5&schedule=inverse-cubic&tol=0.001&guidance=2"));
         assert_eq!(plan.expected_evaluations(), None);
         let stepping = plan.stepping().unwrap();
         assert_eq!(

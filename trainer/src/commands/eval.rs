@@ -16,7 +16,8 @@ Examples:
   flow-digits eval runs/mnist-unet --guidance 1 --steps 10 --images 2000
   flow-digits eval --judge-only --data data/mnist
 
-Without guidance flags, the model is judged without guidance (scale 1) and with it (scale 2), by 10 Heun steps.";
+Without guidance flags, the model is judged without guidance (scale 1) and with it (scale 2), by 10 Heun steps
+on the inverse-cubic schedule.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -14,9 +14,9 @@ pub(crate) fn Colophon() -> impl IntoView {
         Some(format!(
             "The network “{}” has {} thousand weights in {}; one answer about one digit takes it {} million multiplications.",
             entry.label,
-            entry.parameters / 1000,
+            (entry.parameters + 500) / 1000,
             size(entry.bytes),
-            entry.multiply_adds / 1_000_000,
+            (entry.multiply_adds + 500_000) / 1_000_000,
         ))
     };
     let downloaded = move || match session.transferred.get() {
