@@ -8,9 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Writes beside `path`, flushes to the disk, renames over `path`, and flushes the folder's entry.
 ///
 /// # Errors
-/// What the file system said, with the path; the scratch file is gone and `path` is as it was before.
+/// What the file system said, with the path, or that `path` is a folder or a device; the scratch file is gone and `path` is as it was before.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let scratch = scratch_path(path)?;
+    if let Ok(there) = fs::metadata(path)
+        && !there.is_file()
+    {
+        let message = format!("{} is there and is no ordinary file; it is left alone", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
     write_and_rename(&scratch, path, bytes).map_err(|error| {
         // The scratch may not exist; the first error is the one to report.
         let _ = fs::remove_file(&scratch);
@@ -81,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_rename_leaves_what_was_there_and_no_scratch() {
+    fn what_is_no_ordinary_file_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
         fs::create_dir(&path).unwrap();

@@ -23,7 +23,10 @@ pub enum ReadError {
         got: u64,
     },
     /// The header's length is beyond the limit.
-    #[error("the header announces {got} bytes; at most {MAX_HEADER_BYTES} are accepted")]
+    #[error(
+        "the first eight bytes announce a header of {got} bytes, at most {MAX_HEADER_BYTES} are accepted: \
+         this is no safetensors file of ours"
+    )]
     HeaderTooLarge {
         /// The announced length.
         got: u64,

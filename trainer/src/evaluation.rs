@@ -69,8 +69,8 @@ pub fn evaluate(
     })
 }
 
-/// The plan without what an evaluation sets itself: digit, count and model.
-fn plan_text(plan: &SamplePlan) -> String {
+/// The plan's text without what an evaluation sets itself: digit, count and model.
+pub fn plan_text(plan: &SamplePlan) -> String {
     let text = plan.to_string();
     let set = ["digit", "count", "model"];
     let kept: Vec<&str> =

@@ -9,5 +9,6 @@ pub mod image;
 pub mod judge;
 pub mod recipe;
 pub mod sampler;
+pub mod say;
 pub mod source;
 pub mod train;

@@ -49,10 +49,56 @@ fn main() -> ExitCode {
         Command::List(args) => commands::list::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match trainer::say::fault() {
+            None => ExitCode::SUCCESS,
+            Some(fault) => {
+                trainer::errln!("error: {fault}");
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
-            eprintln!("error: {error:#}");
+            trainer::errln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The words of a shell line: quotes hold words together.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (i, part) in line.split('"').enumerate() {
+            match i % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_a_command_that_parses() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut commands = vec![cli];
+        let mut seen = 0;
+        while let Some(command) = commands.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter(|line| line.starts_with("  flow-digits ")) {
+                let parsed = Cli::try_parse_from(words(line));
+                assert!(
+                    parsed.is_ok(),
+                    "{line}: {}",
+                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
+                );
+                seen += 1;
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(seen > 15, "{seen}");
     }
 }

@@ -5,7 +5,7 @@
 use flow::path::Path;
 use flow::plan::SamplePlan;
 use flow::time::TimeDistribution;
-use models::{Architecture, ClassifierConfig};
+use models::{Architecture, ArchitectureError, ClassifierConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -111,7 +111,7 @@ pub struct OutputRecipe {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file could not be read.
-    #[error("recipe {path}: {source}")]
+    #[error("cannot read the recipe {path}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -131,6 +131,14 @@ pub enum RecipeError {
     Override {
         /// What was given.
         got: String,
+    },
+    /// Sizes of the network that do not fit each other.
+    #[error("recipe {name}: {fault}")]
+    Architecture {
+        /// The recipe.
+        name: String,
+        /// The field, what it was and what is accepted.
+        fault: ArchitectureError,
     },
     /// A value out of range.
     #[error("recipe {name}: {field} = {got} is not accepted; it takes {accepts}")]
@@ -193,13 +201,16 @@ impl Recipe {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
             return fault("name", self.name.clone(), "1 to 64 lower-case letters, digits and hyphens");
         }
+        if !self.normalization.mean.is_finite() {
+            return fault("normalization.mean", self.normalization.mean.to_string(), "a finite number");
+        }
         if !(self.normalization.std > 0.0 && self.normalization.std.is_finite()) {
             return fault("normalization.std", self.normalization.std.to_string(), "a positive number");
         }
         match (&self.architecture, &self.classifier, &self.flow, &self.output.plan) {
             (Some(architecture), None, Some(flow), Some(plan)) => {
-                if let Err(e) = architecture.validate() {
-                    return fault("architecture", architecture.kind().to_owned(), &e.to_string());
+                if let Err(fault) = architecture.validate() {
+                    return Err(RecipeError::Architecture { name: self.name.clone(), fault });
                 }
                 if let Err(e) = flow.path.parse::<Path>() {
                     return fault("flow.path", flow.path.clone(), &e.to_string());

@@ -4,6 +4,7 @@ use crate::recipe::Normalization;
 use crate::train::{Checkpoint, State, latest};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use model_export::manifest::{Manifest, sha256_hex};
 use model_export::{Header, Kind, Precision};
 use models::{Architecture, Network, Weights};
 use std::path::Path;
@@ -39,12 +40,7 @@ impl Source {
         if path.is_dir() {
             Self::open_dir(path, device)
         } else {
-            let bytes = std::fs::read(path).with_context(|| {
-                format!(
-                    "cannot read {}: give a .safetensors file, a checkpoint or a run folder",
-                    path.display()
-                )
-            })?;
+            let bytes = read_verified(path, "give a .safetensors file, a checkpoint or a run folder")?;
             Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
         }
     }
@@ -101,10 +97,39 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
     if path.join("state.json").exists() {
         return Ok(Checkpoint::open(path)?);
     }
+    if path.is_file() {
+        bail!("{} is a file: give a run folder or one of its checkpoints", path.display());
+    }
     match latest(path)? {
         Some(checkpoint) => Ok(checkpoint),
         None => bail!("{} holds no checkpoint: give a run folder or one of its checkpoints", path.display()),
     }
+}
+
+/// Reads a model's file. Where a manifest beside it lists it, its SHA-256 must be the one there; a file on its own is
+/// checked only by its format.
+///
+/// # Errors
+/// No such file, a recipe, or bytes that are not those of the manifest.
+pub fn read_verified(path: &Path, accepted: &str) -> Result<Vec<u8>> {
+    if path.extension().is_some_and(|e| e == "toml") {
+        bail!("{} is a recipe: {accepted}", path.display());
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}: {accepted}", path.display()))?;
+    let listed = path.parent().map(|folder| folder.join("manifest.json")).and_then(|manifest| {
+        let manifest = Manifest::parse(&std::fs::read_to_string(manifest).ok()?).ok()?;
+        let name = path.file_name()?.to_str()?;
+        manifest.models.into_iter().find(|entry| entry.file == name)
+    });
+    if let Some(entry) = listed
+        && entry.sha256 != sha256_hex(&bytes)
+    {
+        bail!(
+            "{}: its SHA-256 is not the one in manifest.json beside it: it was damaged, or replaced without `export`",
+            path.display()
+        );
+    }
+    Ok(bytes)
 }
 
 /// A file's tensors as a network takes them.

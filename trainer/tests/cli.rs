@@ -78,6 +78,61 @@ fn mistakes_are_named_with_what_is_accepted() {
     assert!(start.contains("nothing.safetensors") && start.contains("run folder"), "{start}");
     let data = stderr(&["train", "recipes/mnist-unet.toml", "--data", "/nonexistent"]);
     assert!(data.contains("train-images-idx3-ubyte") && data.contains("flow-digits data"), "{data}");
+    let short = stderr(&["train", "recipes/mnist-unet.toml", "--steps", "20", "--data", "/nonexistent"]);
+    assert!(short.contains("flow-digits data"), "a short run's warm-up is shortened: {short}");
+    let mirror = stderr(&["data", "--mirror", "ftp://example.org"]);
+    assert!(mirror.contains("http://"), "{mirror}");
+    let same = stderr(&["sample", "public/models/mnist-unet.safetensors", "--out", "a", "--npy", "a"]);
+    assert!(same.contains("two files"), "{same}");
+    let negative = stderr(&["sample", "nothing.safetensors", "--digit", "-1"]);
+    assert!(negative.contains("0 to 9"), "{negative}");
+    let toml = stderr(&["sample", "recipes/mnist-unet.toml"]);
+    assert!(toml.contains("is a recipe"), "{toml}");
+    let file = stderr(&["export", "public/models/mnist-unet.safetensors"]);
+    assert!(file.contains("is a file") && file.contains("run folder"), "{file}");
+    let unmeasured = stderr(&["export", "runs/none", "--images", "0"]);
+    assert!(unmeasured.contains("--precision"), "{unmeasured}");
+    let ignored = stderr(&["eval", "public/models/mnist-unet.safetensors", "--digit", "3"]);
+    assert!(ignored.contains("--digit"), "{ignored}");
+    let once = stderr(&["train", "no-such-recipe.toml"]);
+    assert_eq!(once.matches("No such file").count(), 1, "{once}");
     let recipe = stderr(&["train", "recipes/mnist-unet.toml", "--set", "train.stepps=3"]);
     assert!(recipe.contains("stepps"), "{recipe}");
+}
+
+#[test]
+fn a_damaged_model_is_refused_where_its_manifest_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../public/models");
+    let path = folder.path().join("mnist-unet.safetensors");
+    let mut bytes = std::fs::read(format!("{models}/mnist-unet.safetensors")).unwrap();
+    let last = bytes.len() - 100;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    std::fs::copy(format!("{models}/manifest.json"), folder.path().join("manifest.json")).unwrap();
+    for command in ["inspect", "sample", "eval"] {
+        let error = stderr(&[command, path.to_str().unwrap()]);
+        assert!(error.contains("SHA-256") && error.contains("manifest.json"), "{command}: {error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_or_closed_output_is_no_panic() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_flow-digits")).arg("list").stdout(full).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot write to standard output"), "{error}");
+    let saved = stderr(&[
+        "sample",
+        "public/models/mnist-unet.safetensors",
+        "--count",
+        "1",
+        "--steps",
+        "1",
+        "--out",
+        "/dev/full",
+    ]);
+    assert!(saved.contains("no ordinary file"), "{saved}");
 }

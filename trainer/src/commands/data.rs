@@ -1,6 +1,6 @@
 //! `flow-digits data`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::PathBuf;
 use trainer::data::{fetch, mnist};
 
@@ -24,8 +24,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(mirror) = &args.mirror
+        && !["http://", "https://"]
+            .iter()
+            .any(|scheme| mirror.starts_with(scheme) && mirror.len() > scheme.len())
+    {
+        bail!("--mirror {mirror:?}: a mirror is an address that begins with http:// or https://");
+    }
     fetch::fetch(args.mirror.as_deref(), &args.dir)?;
     let (train, test) = mnist::load(&args.dir)?;
-    println!("{}: {} training and {} test images", args.dir.display(), train.count, test.count);
+    trainer::outln!("{}: {} training and {} test images", args.dir.display(), train.count, test.count);
     Ok(())
 }

@@ -48,18 +48,30 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(flag) = args.plan.names_pictures() {
+        bail!("--{flag} is not taken: eval judges --images digits, the classes 0 to 9 in turn");
+    }
     let opened = args.device.open()?;
-    eprintln!("device: {}", opened.description);
+    trainer::errln!("device: {}", opened.description);
     let judge = Judge::open(&args.judge, &opened.device)?;
-    eprintln!("judge: {}", judge.description);
+    trainer::errln!("judge: {}", judge.description);
     let Some(model) = args.model.as_ref().filter(|_| !args.judge_only) else {
         let (_, test) = mnist::load(&args.data)?;
         let bar = super::image_bar(test.count, "judging");
         let verdict = judge.look_at(&test, |n| bar.set_position(n as u64))?;
         bar.finish_and_clear();
-        println!("{:.2}% of {} test images", 100.0 * verdict.accuracy(&test.labels), test.count);
+        let accuracy = verdict.accuracy(&test.labels);
+        if args.json {
+            let test_fid = judge.facts.as_ref().map(|facts| facts.test_fid);
+            let facts = serde_json::json!({
+                "judge": judge.description, "test_images": test.count, "accuracy": accuracy, "test_fid": test_fid,
+            });
+            trainer::outln!("{facts}");
+            return Ok(());
+        }
+        trainer::outln!("{:.2}% of {} test images", 100.0 * accuracy, test.count);
         if let Some(facts) = &judge.facts {
-            println!("FID of the real test images against {}: {:.3}", facts.reference, facts.test_fid);
+            trainer::outln!("FID of the real test images against {}: {:.3}", facts.reference, facts.test_fid);
         }
         return Ok(());
     };
@@ -81,10 +93,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let evaluation = evaluate(&sampler, &judge, &plan, args.images, |n| bar.set_position(n as u64))?;
         bar.finish_and_clear();
         if args.json {
-            println!("{}", serde_json::to_string(&evaluation)?);
+            trainer::outln!("{}", serde_json::to_string(&evaluation)?);
         } else {
-            println!("{}", evaluation.plan);
-            println!("  {}; {:.0} s", evaluation.line(), evaluation.seconds);
+            trainer::outln!("{}", evaluation.plan);
+            trainer::outln!("  {}; {:.0} s", evaluation.line(), evaluation.seconds);
         }
     }
     Ok(())

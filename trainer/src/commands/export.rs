@@ -1,6 +1,6 @@
 //! `flow-digits export`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use model_export::Precision;
 use std::path::PathBuf;
 use trainer::data::mnist;
@@ -55,10 +55,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.images != 0 && !(100..=1_000_000).contains(&args.images) {
         bail!("--images {}: accepted are 0, or 100 to 1000000", args.images);
     }
+    if args.images == 0 && precision.is_none() {
+        bail!("--images 0 measures nothing, so --precision must say which: f32, f16 or int8");
+    }
     let checkpoint = open_checkpoint(&args.run)?;
     let recipe = checkpoint.recipe()?;
     let opened = args.device.open()?;
-    println!("device: {}", opened.description);
+    trainer::outln!("device: {}", opened.description);
     let exported = if let Some(config) = &recipe.classifier {
         let (train, test) = mnist::load(&args.data)?;
         let model = checkpoint.load_average(config.network.init(&opened.device))?;
@@ -77,8 +80,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             covariance: reference.upper_triangle(),
             test_fid: fid::frechet(&real, &reference)?,
         };
-        println!("test accuracy {:.2}%", 100.0 * facts.test_accuracy);
-        println!("FID of the real test images against the training set {:.3}", facts.test_fid);
+        trainer::outln!("test accuracy {:.2}%", 100.0 * facts.test_accuracy);
+        trainer::outln!("FID of the real test images against the training set {:.3}", facts.test_fid);
         export_judge(&checkpoint, &facts, &opened.device, &args.judge)?
     } else {
         let judge = match args.images {
@@ -91,15 +94,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let exported = export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, |n, what| {
             bar.set_message(what);
             bar.set_position(n as u64);
-        })
-        .with_context(|| args.run.display().to_string())?;
+        })?;
         bar.finish_and_clear();
         exported
     };
     for finding in &exported.findings {
-        println!("{finding}");
+        trainer::outln!("{finding}");
     }
-    println!(
+    trainer::outln!(
         "wrote {} ({}, {:.0} kB)",
         exported.path.display(),
         exported.precision,

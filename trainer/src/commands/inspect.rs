@@ -7,7 +7,7 @@ use models::Architecture;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use trainer::recipe::Recipe;
-use trainer::source::open_checkpoint;
+use trainer::source::{open_checkpoint, read_verified};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,22 +28,22 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let facts = facts(&args.what)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&facts)?);
+        trainer::outln!("{}", serde_json::to_string_pretty(&facts)?);
         return Ok(());
     }
     for (key, value) in facts.as_object().into_iter().flatten() {
         match value {
-            Value::String(text) => println!("{key:16} {text}"),
+            Value::String(text) => trainer::outln!("{key:16} {text}"),
             Value::Object(map) => {
-                println!("{key}");
+                trainer::outln!("{key}");
                 for (key, value) in map {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     let short: String = text.chars().take(100).collect();
                     let cut = if short.len() < text.len() { " ..." } else { "" };
-                    println!("  {key:20} {short}{cut}");
+                    trainer::outln!("  {key:20} {short}{cut}");
                 }
             }
-            other => println!("{key:16} {other}"),
+            other => trainer::outln!("{key:16} {other}"),
         }
     }
     Ok(())
@@ -63,7 +63,7 @@ fn facts(path: &Path) -> Result<Value> {
     if path.extension().is_some_and(|e| e == "toml") {
         return Ok(recipe_facts(&Recipe::load(path, &[])?));
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = read_verified(path, "give a recipe, a .safetensors file, a checkpoint or a run folder")?;
     let file = model_export::read(&bytes).with_context(|| path.display().to_string())?;
     let h = &file.header;
     let mut facts = json!({

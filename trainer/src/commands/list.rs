@@ -43,9 +43,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         all.insert("models".into(), models(&args.models, args.family.is_some())?);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&Value::Object(all))?);
+        trainer::outln!("{}", serde_json::to_string_pretty(&Value::Object(all))?);
     } else {
-        print!("{}", table(&all));
+        trainer::outln!("{}", table(&all, &known).trim_end());
     }
     Ok(())
 }
@@ -55,7 +55,7 @@ fn describe(family: &str, entry: &flow::registry::Entry) -> Value {
         .params
         .iter()
         .map(|p| {
-            json!({"name": p.name, "label": p.label, "about": p.about, "default": p.default, "min": p.min, "max": p.max})
+            json!({"name": p.name, "label": p.label, "about": p.about, "default": p.default, "min": p.min, "max": p.max, "step": p.step})
         })
         .collect();
     let mut value = json!({
@@ -83,9 +83,9 @@ fn models(dir: &std::path::Path, required: bool) -> Result<Value> {
     Ok(serde_json::to_value(manifest.models)?)
 }
 
-fn table(all: &serde_json::Map<String, Value>) -> String {
+fn table(all: &serde_json::Map<String, Value>, order: &[&str]) -> String {
     let mut out = String::new();
-    for (family, entries) in all {
+    for (family, entries) in order.iter().filter_map(|family| all.get_key_value(*family)) {
         out.push_str(&format!("{family}\n"));
         for entry in entries.as_array().into_iter().flatten() {
             let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
@@ -102,7 +102,7 @@ fn table(all: &serde_json::Map<String, Value>) -> String {
                 facts =
                     format!(" [{}, {cost:.1} M multiply-adds, {:.0} kB]", text("kind"), bytes as f64 / 1e3);
             }
-            out.push_str(&format!("  {:24} {}{facts}\n", text("id"), text("about")));
+            out.push_str(&format!("  {:24} {}: {}{facts}\n", text("id"), text("label"), text("about")));
             for p in entry["parameters"].as_array().into_iter().flatten() {
                 out.push_str(&format!(
                     "      {}: {} to {}, default {}; {}\n",

@@ -16,22 +16,22 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     schedule: Option<String>,
     /// Number of steps
-    #[arg(long, conflicts_with = "tol")]
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "tol")]
     steps: Option<String>,
     /// Tolerance of an adaptive solver, instead of steps
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     tol: Option<String>,
     /// Guidance scale; 1 is without guidance
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     guidance: Option<String>,
     /// Seed of the noise
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     seed: Option<String>,
     /// Digit, 0 to 9, or any: 0 to 9 in turn
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     digit: Option<String>,
     /// Number of images
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     count: Option<String>,
 }
 
@@ -39,6 +39,18 @@ impl PlanArgs {
     /// Whether the flags say anything about guidance.
     pub(crate) fn names_guidance(&self) -> bool {
         self.guidance.is_some() || self.plan.as_deref().is_some_and(|p| p.contains("guidance="))
+    }
+
+    /// The first flag that says which pictures to draw rather than how.
+    pub(crate) fn names_pictures(&self) -> Option<&'static str> {
+        let named = |key: &str, flag: &Option<String>| {
+            let in_plan = |p: &str| p.split('&').any(|pair| pair.starts_with(&format!("{key}=")));
+            flag.is_some() || self.plan.as_deref().is_some_and(in_plan)
+        };
+        [("digit", &self.digit), ("count", &self.count)]
+            .into_iter()
+            .find(|(key, flag)| named(key, flag))
+            .map(|(key, _)| key)
     }
 
     /// The plan that the flags describe, on top of `default`.

@@ -4,6 +4,7 @@ use super::plan::PlanArgs;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use trainer::device::DeviceChoice;
+use trainer::evaluation;
 use trainer::image::npy;
 use trainer::sampler::{Sampler, write_grid};
 use trainer::source::Source;
@@ -42,10 +43,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.columns == Some(0) {
         bail!("--columns takes 1 or more");
     }
-    let plan = args.plan.plan("")?;
+    if args.npy.as_ref() == Some(&args.out) {
+        bail!("--out and --npy both name {}: give two files", args.out.display());
+    }
+    let mut plan = args.plan.plan("")?;
     let opened = args.device.open()?;
-    println!("device: {}", opened.description);
+    trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
+    plan.model.clone_from(&source.name);
     let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, &opened.device);
     let classes = source.architecture.classes();
     let total = if args.class_grid { classes * 10 } else { plan.count };
@@ -69,19 +74,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     bar.finish_and_clear();
     write_grid(&args.out, &samples, columns)?;
-    println!("plan: {plan}");
-    println!(
+    if args.class_grid {
+        let text = evaluation::plan_text(&plan);
+        trainer::outln!("plan: {text}&model={}, {classes} classes x 10", source.name);
+    } else {
+        trainer::outln!("plan: {plan}");
+    }
+    trainer::outln!(
         "{} images, {} evaluations an image, {:.2} s ({:.1} ms an image)",
         samples.labels.len(),
         samples.evaluations,
         samples.time.as_secs_f64(),
         1000.0 * samples.time.as_secs_f64() / samples.labels.len() as f64
     );
-    println!("wrote {}", args.out.display());
+    trainer::outln!("wrote {}", args.out.display());
     if let Some(path) = &args.npy {
         let [_, height, width] = samples.image;
         let labels = npy::write(path, &samples.pixels, height, width, &samples.labels)?;
-        println!("wrote {} and {}", path.display(), labels.display());
+        trainer::outln!("wrote {} and {}", path.display(), labels.display());
     }
     Ok(())
 }

@@ -45,8 +45,8 @@ pub(crate) struct Args {
     /// Short for --set train.batch=N
     #[arg(long)]
     batch: Option<usize>,
-    /// Short for --set seed=N
-    #[arg(long)]
+    /// Short for --set seed=N; 0 to 2^63 - 1, what TOML holds
+    #[arg(long, value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Stop with a checkpoint after this step; --resume goes on
     #[arg(long, value_name = "STEP")]
@@ -58,12 +58,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     overrides.extend(args.steps.map(|n| format!("train.steps={n}")));
     overrides.extend(args.batch.map(|n| format!("train.batch={n}")));
     overrides.extend(args.seed.map(|n| format!("seed={n}")));
+    let warmup_is_named = args.overrides.iter().any(|o| o.starts_with("train.warmup_steps="));
+    if let (Some(steps), false) = (args.steps, warmup_is_named)
+        && let warmup = Recipe::load(&args.recipe, &args.overrides)?.train.warmup_steps
+        && warmup >= steps
+    {
+        overrides.push(format!("train.warmup_steps={}", steps / 10));
+        trainer::outln!("warm-up shortened from {warmup} to {} of the {steps} steps", steps / 10);
+    }
     let recipe = Recipe::load(&args.recipe, &overrides)?;
     let start = args.from.as_deref().map(Start::open).transpose()?;
     let mut other_data = false;
     let (train_set, test_set) = mnist::load_with(&args.data, |warning| {
         other_data = true;
-        eprintln!("warning: {warning}");
+        trainer::errln!("warning: {warning}");
     })?;
     let data_description = match other_data {
         false => {
@@ -73,8 +81,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let opened = args.device.open()?;
     let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
-    println!("device: {}", opened.description);
-    println!(
+    trainer::outln!("device: {}", opened.description);
+    trainer::outln!(
         "{}: {} steps of {} images ({:.1} epochs) into {}",
         recipe.name,
         recipe.train.steps,
@@ -99,7 +107,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else {
         bail!("the recipe has neither [architecture] nor [classifier]");
     }
-    println!("done: {}", dir.display());
-    println!("next: flow-digits export {}", dir.display());
+    match args.stop_after.filter(|&stop| stop < recipe.train.steps) {
+        Some(0) => trainer::outln!("stopped before the first step: nothing was trained"),
+        Some(stop) => trainer::outln!("stopped after step {stop}; --resume goes on"),
+        None => {
+            trainer::outln!("done: {}", dir.display());
+            trainer::outln!("next: flow-digits export {}", dir.display());
+        }
+    }
     Ok(())
 }

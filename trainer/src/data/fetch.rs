@@ -81,7 +81,7 @@ pub enum FetchError {
         detail: String,
     },
     /// The file system.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

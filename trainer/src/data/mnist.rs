@@ -61,7 +61,7 @@ pub struct Dataset {
 /// # Errors
 /// A file that is missing, damaged or not IDX, or files that do not belong together.
 pub fn load(dir: &Path) -> Result<(Dataset, Dataset), DataError> {
-    load_with(dir, |warning| eprintln!("warning: {warning}"))
+    load_with(dir, |warning| crate::errln!("warning: {warning}"))
 }
 
 /// As [`load`], with `warn` to hear of files that are not MNIST's.

@@ -20,7 +20,7 @@ pub enum DataError {
         name: String,
     },
     /// The file system, or a gzip stream that is damaged.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -70,7 +70,7 @@ impl State {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The system refused; a full disk ends here, with the older checkpoints intact.
-    #[error("checkpoint {path}: {source}")]
+    #[error("checkpoint {path}")]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -86,13 +86,11 @@ pub enum CheckpointError {
         what: String,
     },
     /// It belongs to another recipe.
-    #[error(
-        "checkpoint {path} was made by another recipe: {what} differ(s). Choose another folder with --out"
-    )]
+    #[error("checkpoint {path} was made by another recipe: {what}. Choose another folder with --out")]
     OtherRecipe {
         /// The checkpoint.
         path: PathBuf,
-        /// The parts that differ.
+        /// The keys that differ, then and now.
         what: String,
     },
 }
@@ -119,17 +117,20 @@ pub fn latest(run: &Path) -> Result<Option<Checkpoint>> {
     let root = run.join("checkpoints");
     let mut names = steps(&root)?;
     names.sort_unstable();
-    let mut fault = None;
+    let mut newest = None;
     for name in names.into_iter().rev() {
         match Checkpoint::open(&root.join(name)) {
-            Ok(checkpoint) => return Ok(Some(checkpoint)),
-            Err(e) => {
-                eprintln!("warning: {e}; trying the one before");
-                fault = Some(e);
+            Ok(checkpoint) => {
+                if let Some(fault) = newest {
+                    let (fault, dir) = (anyhow::Error::from(fault), checkpoint.dir.display());
+                    crate::errln!("warning: {fault:#}; taking {dir} instead");
+                }
+                return Ok(Some(checkpoint));
             }
+            Err(fault) => newest = newest.or(Some(fault)),
         }
     }
-    fault.map_or(Ok(None), Err)
+    newest.map_or(Ok(None), Err)
 }
 
 fn steps(root: &Path) -> Result<Vec<String>> {
@@ -191,16 +192,16 @@ impl Checkpoint {
     /// Names the parts that differ.
     pub fn check_recipe(&self, now: &Recipe) -> Result<()> {
         let then = self.recipe()?;
-        let parts = [
-            ("name", then.name == now.name),
-            ("seed", then.seed == now.seed),
-            ("architecture", then.architecture == now.architecture),
-            ("classifier", then.classifier == now.classifier),
-            ("normalization", then.normalization == now.normalization),
-            ("flow", then.flow == now.flow),
-            ("train", then.train == now.train),
-        ];
-        let differ: Vec<&str> = parts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
+        let decisive = |recipe: &Recipe| {
+            let mut table = toml::Table::try_from(recipe).unwrap_or_default();
+            // What is written while training, and what people call it, may change.
+            for key in ["output", "label", "about"] {
+                table.remove(key);
+            }
+            table
+        };
+        let mut differ = Vec::new();
+        differences("", &decisive(&then), &decisive(now), &mut differ);
         if differ.is_empty() {
             return Ok(());
         }
@@ -284,6 +285,25 @@ pub(super) fn save<M: Module>(
         std::fs::remove_dir_all(&path).map_err(io(&path))?;
     }
     Ok(())
+}
+
+/// The keys whose values differ, with both values.
+fn differences(prefix: &str, then: &toml::Table, now: &toml::Table, found: &mut Vec<String>) {
+    let mut keys: Vec<&String> = then.keys().chain(now.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        match (then.get(key), now.get(key)) {
+            (Some(toml::Value::Table(then)), Some(toml::Value::Table(now))) => {
+                differences(&format!("{prefix}{key}."), then, now, found);
+            }
+            (then, now) if then != now => {
+                let text = |value: Option<&toml::Value>| value.map_or("none".to_owned(), ToString::to_string);
+                found.push(format!("{prefix}{key} was {}, now {}", text(then), text(now)));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -130,7 +130,7 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
             average.model = checkpoint.load_average(average.model)?;
             optimizer = checkpoint.load_optimizer(optimizer)?;
             state = checkpoint.state().clone();
-            println!("resuming {} at step {} of {}", run.dir.display(), state.step, plan.steps);
+            crate::outln!("resuming {} at step {} of {}", run.dir.display(), state.step, plan.steps);
         }
         Some(checkpoint) => bail!(
             "{} already holds a run (step {}); go on with --resume, or choose another folder with --out",
@@ -182,20 +182,33 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
             }))?;
             say(&bar, &mut meter, &state, loss, speed, plan.steps);
 
-            if state.step.is_multiple_of(recipe.output.report_every) || state.step == plan.steps {
-                let mut report = task.report(&average.model, state.step, &run.dir, &run.device)?;
-                report.insert("step".into(), json!(state.step));
-                bar.println(Value::Object(report.clone()).to_string());
-                if !bar_is_visible() {
-                    println!("{}", Value::Object(report.clone()));
-                }
-                metrics.line(&Value::Object(report))?;
-            }
             if state.step.is_multiple_of(recipe.output.checkpoint_every) || state.step == last {
                 state.device.clone_from(&run.device_description);
                 state.data.clone_from(&run.data_description);
                 metrics.flush()?;
                 checkpoint::save(&run.dir, recipe, &state, &model, &average.model, &optimizer)?;
+            }
+            // After the checkpoint, and never fatal: a preview is not worth a training.
+            if state.step.is_multiple_of(recipe.output.report_every) || state.step == plan.steps {
+                match task.report(&average.model, state.step, &run.dir, &run.device) {
+                    Ok(mut report) => {
+                        report.insert("step".into(), json!(state.step));
+                        bar.println(Value::Object(report.clone()).to_string());
+                        if !bar_is_visible() {
+                            crate::outln!("{}", Value::Object(report.clone()));
+                        }
+                        metrics.line(&Value::Object(report))?;
+                    }
+                    Err(error) => {
+                        bar.suspend(|| {
+                            crate::errln!(
+                                "warning: the report of step {} failed, training goes on: {error:#}",
+                                state.step
+                            )
+                        });
+                    }
+                }
+                metrics.flush()?;
             }
             meter.forget_pause();
         }
@@ -227,7 +240,7 @@ fn say(bar: &ProgressBar, meter: &mut Meter, state: &State, loss: f32, speed: f6
     if !bar_is_visible() && meter.said.elapsed() > LOG_EVERY {
         meter.said = Instant::now();
         let left = (steps - state.step) as f64 * meter.seconds_a_step;
-        println!("step {}/{steps}: {text}, {:.0} min left", state.step, left / 60.0);
+        crate::outln!("step {}/{steps}: {text}, {:.0} min left", state.step, left / 60.0);
     }
 }
 

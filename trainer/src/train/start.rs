@@ -5,7 +5,7 @@
 
 use crate::export::training_facts;
 use crate::recipe::Normalization;
-use crate::source::{open_checkpoint, weights};
+use crate::source::{open_checkpoint, read_verified, weights};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use models::Weights;
@@ -32,12 +32,8 @@ impl Start {
             facts: json!({ "name": name, "training": training }),
         };
         if !path.is_dir() {
-            let bytes = std::fs::read(path).with_context(|| {
-                format!(
-                    "cannot read {}: --from takes a run folder, a checkpoint or a .safetensors file",
-                    path.display()
-                )
-            })?;
+            let bytes =
+                read_verified(path, "--from takes a run folder, a checkpoint or a .safetensors file")?;
             let file = model_export::read(&bytes).with_context(|| path.display().to_string())?;
             let model_export::Normalization { mean, std } = file.header.normalization;
             let normalization = Normalization { mean, std };
