@@ -1,7 +1,7 @@
 //! A static file server for this machine only: `127.0.0.1`, GET and HEAD, one folder.
 //!
-//! It names the types that browsers insist on, tells them what may be kept (files with a hash in their name) and
-//! what must be asked for again (the rest), and always sends a length, so that a progress bar can be honest.
+//! It names the types that browsers insist on, tells them what may be kept (files with a hash in their name or address)
+//! and what must be asked for again (the rest), and always sends a length, so that a progress bar can be honest.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -200,7 +200,11 @@ fn answer(request: &Request, folder: &Path) -> Reply {
         facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let tag = format!("\"{:x}-{:x}\"", body.len(), changed.as_nanos());
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let keep = if is_hashed(&name) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let keep = if is_hashed(&name) || has_version(&request.url) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut headers = vec![
         ("Content-Type", content_type(&name).to_owned()),
         ("Cache-Control", keep.to_owned()),
@@ -224,6 +228,15 @@ fn is_hashed(name: &str) -> bool {
     name.split(['-', '.', '_'])
         .skip(1)
         .any(|part| part.len() >= 12 && part.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Whether an address says which content is wanted: a field `v` of at least 8 hexadecimal digits.
+fn has_version(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query
+        .split('&')
+        .filter_map(|field| field.strip_prefix("v="))
+        .any(|hash| hash.len() >= 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The file that a request names, if it lies in the folder.
@@ -294,6 +307,17 @@ mod tests {
         assert!(answer.contains("Content-Type: application/wasm"), "{answer}");
         assert!(answer.contains("Content-Length: 100000"), "{answer}");
         assert!(answer.contains("immutable"), "{answer}");
+    }
+
+    #[test]
+    fn an_address_with_a_hash_names_the_same_file_and_may_be_kept() {
+        let folder = folder();
+        let serving = Serving::start(&folder.path().join("site"), 0).unwrap();
+        for (query, kept) in [("?v=0123abcd", true), ("?v=soon", false), ("?again=1", false), ("", false)] {
+            let answer = ask(serving.port, &format!("GET /a%20b.json{query} HTTP/1.1"));
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("{}"), "{query}: {answer}");
+            assert_eq!(answer.contains("immutable"), kept, "{query}: {answer}");
+        }
     }
 
     #[test]
