@@ -88,7 +88,7 @@ fn the_stored_answer_holds_ink_and_paper() {
     for answer in answers() {
         let pixels = answer.pixels(&answer.states);
         for (image, pixels) in pixels.chunks(answer.image_len()).enumerate() {
-            let ink = pixels.iter().filter(|pixel| **pixel > 0.5).count();
+            let ink = pixels.iter().filter(|pixel| **pixel > 127).count();
             let share = ink as f32 / pixels.len() as f32;
             assert!((0.02..0.6).contains(&share), "{}, image {image}: {share} of it is ink", answer.id);
         }

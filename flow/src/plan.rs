@@ -24,6 +24,8 @@ pub const STEPS: RangeInclusive<usize> = 1..=1000;
 pub const TOLERANCES: RangeInclusive<f64> = 1e-8..=0.5;
 /// The numbers of images that a plan accepts.
 pub const COUNTS: RangeInclusive<usize> = 1..=256;
+/// The most evaluations that a run may take, guidance counted, wherever it runs: a tolerance alone bounds nothing.
+pub const MOST_EVALUATIONS: usize = 10_000;
 /// The classes that a digit can be.
 pub const CLASSES: u8 = 10;
 /// The longest name of a model.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flow::plan::SamplePlan;
 use model_export::manifest::Manifest;
 use model_export::{Kind, ModelFile};
+use protocol::Looks;
 
 /// How far two backends may lie apart, in model units. The page's workers are held to the same.
 pub const TOLERANCE: f32 = protocol::SELF_TEST_TOLERANCE;
@@ -60,10 +61,12 @@ impl Answer {
         flow::noise::batch(self.plan.seed, 0..self.plan.count as u64, self.image_len())
     }
 
-    /// A state's numbers as pixels in [0, 1].
-    pub fn pixels(&self, states: &[f32]) -> Vec<f32> {
-        let normalization = self.file.header.normalization;
-        states.iter().map(|value| (value * normalization.std + normalization.mean).clamp(0.0, 1.0)).collect()
+    /// A state's numbers as a worker sends them to the page; none when one is not finite.
+    pub fn pixels(&self, states: &[f32]) -> Vec<u8> {
+        let (image, normalization) = (&self.file.header.image, self.file.header.normalization);
+        let image = [image.channels, image.height, image.width];
+        let looks = Looks { image, mean: normalization.mean, std: normalization.std };
+        looks.pixels(states).unwrap_or_default()
     }
 }
 

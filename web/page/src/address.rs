@@ -12,12 +12,46 @@ use wasm_bindgen::JsValue;
 /// The field that forces a machine.
 pub(crate) const BACKEND: &str = "backend";
 
+/// Fields that mail programs, social networks and search engines hang on links. They are not for us, and their reader did
+/// not write them: they are passed over in silence, and not handed on.
+const TRACKING: [&str; 24] = [
+    "_ga",
+    "_gl",
+    "_hsenc",
+    "_hsmi",
+    "dclid",
+    "fbclid",
+    "gad_source",
+    "gbraid",
+    "gclid",
+    "gclsrc",
+    "igsh",
+    "igshid",
+    "li_fat_id",
+    "mc_cid",
+    "mc_eid",
+    "mkt_tok",
+    "msclkid",
+    "ref",
+    "ref_src",
+    "ref_url",
+    "si",
+    "ttclid",
+    "twclid",
+    "wbraid",
+];
+
+fn is_tracking(part: &str) -> bool {
+    let name = part.split_once('=').map_or(part, |(name, _)| name);
+    name.starts_with("utm_") || TRACKING.contains(&name)
+}
+
 /// What an address asks for.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Asked {
     /// The plan; defaults where the address says nothing, or nothing that can be read.
     pub(crate) plan: SamplePlan,
-    /// Whether it names a model.
+    /// Whether it names a model; a name that can't be one does not count.
     pub(crate) names_model: bool,
     /// The machine that it forces.
     pub(crate) backend: Option<Backend>,
@@ -32,6 +66,7 @@ pub(crate) fn parse(query: &str) -> Asked {
     let mut rest = Vec::new();
     for part in query.trim_start_matches('?').split('&').filter(|part| !part.is_empty()) {
         match part.split_once('=') {
+            _ if is_tracking(part) => {}
             Some((BACKEND, id)) => {
                 backend = Backend::ALL.into_iter().find(|backend| backend.id() == id);
                 if backend.is_none() {
@@ -45,8 +80,11 @@ pub(crate) fn parse(query: &str) -> Asked {
             _ => rest.push(part),
         }
     }
-    let names_model = rest.iter().any(|part| part.starts_with("model="));
     let (plan, unread) = SamplePlan::parse_with_unknown(&rest.join("&"));
+    let is_about_model =
+        |fault: &flow::Error| matches!(fault, flow::Error::Plan { field, .. } if field == "model");
+    let names_model =
+        rest.iter().any(|part| part.starts_with("model=")) && !unread.iter().any(is_about_model);
     faults.extend(unread);
     Asked { plan, names_model, backend, faults }
 }
@@ -62,30 +100,70 @@ pub(crate) fn read() -> Asked {
     parse(&window().location().search().unwrap_or_default())
 }
 
+/// Keys pressed on one slider within this time of each other are one gesture.
+const NUDGES_MS: f64 = 1_000.0;
+
+/// What the reader is in the middle of.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+enum Gesture {
+    #[default]
+    None,
+    /// A slider is being dragged.
+    Drag,
+    /// Keys move the slider of this name; the last one at this time.
+    Keys(&'static str, f64),
+}
+
+impl Gesture {
+    /// Goes on with a change; whether it belongs to the gesture before it.
+    fn goes_on(&mut self, change: Change, now_ms: f64) -> bool {
+        let before = *self;
+        let joins = match (before, change) {
+            (Self::Drag, Change::Dragging | Change::Made) => true,
+            (Self::Keys(slider, then_ms), Change::Nudged(same)) => {
+                slider == same && now_ms - then_ms <= NUDGES_MS
+            }
+            _ => false,
+        };
+        *self = match change {
+            Change::Dragging => Self::Drag,
+            Change::Nudged(slider) => Self::Keys(slider, now_ms),
+            Change::Made => Self::None,
+        };
+        joins
+    }
+}
+
 /// Writes addresses: one entry in the history for each change that was made, however long the dragging.
 #[derive(Default)]
 pub(crate) struct Writer {
-    dragging: bool,
+    gesture: Gesture,
 }
 
 impl Writer {
     /// Lets the address follow a plan. `None` only makes it complete, without an entry in the history.
     pub(crate) fn write(&mut self, plan: &SamplePlan, backend: Option<Backend>, change: Option<Change>) {
+        let now_ms = window().performance().map_or(0.0, |clock| clock.now());
+        let adds = match change {
+            Some(change) => !self.gesture.goes_on(change, now_ms),
+            None => {
+                self.gesture = Gesture::None;
+                false
+            }
+        };
         let location = window().location();
         let query = query(plan, backend);
         if location.search().is_ok_and(|now| now == query) {
-            self.dragging = change == Some(Change::Dragging);
             return;
         }
         let Ok(history) = window().history() else { return };
         let url = format!("{query}{}", location.hash().unwrap_or_default());
         // A browser may refuse when the address changes too often; the next change catches up.
-        let _ = if change.is_some() && !self.dragging {
+        let _ = if adds {
             history.push_state_with_url(&JsValue::NULL, "", Some(&url))
         } else {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&url))
         };
-        self.dragging = change == Some(Change::Dragging);
     }
 }
 
@@ -123,5 +201,37 @@ mod tests {
             "{:?}",
             asked.faults
         );
+    }
+    #[test]
+    fn what_trackers_hang_on_a_link_is_passed_over_in_silence() {
+        let asked = parse("?utm_source=news&seed=5&fbclid=abc&utm_campaign=x&gclid=1&ref=y");
+        assert_eq!((asked.plan.seed, asked.faults), (5, vec![]));
+        // A slip is still told.
+        assert_eq!(parse("?sede=5").faults.len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_no_model_can_have_names_none() {
+        assert!(parse("?model=mnist-unet").names_model);
+        let asked = parse("?model=no%2Fmodel");
+        assert_eq!((asked.names_model, asked.faults.len()), (false, 1));
+    }
+
+    #[test]
+    fn a_drag_is_one_gesture_until_it_is_let_go() {
+        let mut gesture = Gesture::None;
+        let joined = [Change::Dragging, Change::Dragging, Change::Made, Change::Dragging, Change::Made]
+            .map(|change| gesture.goes_on(change, 0.0));
+        assert_eq!(joined, [false, true, true, false, true]);
+    }
+
+    #[test]
+    fn keys_on_one_slider_are_one_gesture_while_they_follow_each_other() {
+        let mut gesture = Gesture::None;
+        let nudges =
+            [("steps", 0.0), ("steps", 900.0), ("steps", 1_800.0), ("steps", 3_000.0), ("tol", 3_100.0)];
+        let joined = nudges.map(|(slider, at_ms)| gesture.goes_on(Change::Nudged(slider), at_ms));
+        assert_eq!(joined, [false, true, true, false, false]);
+        assert!(!gesture.goes_on(Change::Made, 3_200.0), "a choice elsewhere is a gesture of its own");
     }
 }

@@ -4,7 +4,7 @@ use crate::address::{self, Writer};
 use crate::conductor::Conductor;
 use crate::controls::Controls;
 use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
-use crate::session::{Change, Session, Wish};
+use crate::session::{About, Change, Session, Wish};
 use crate::{player, words};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -14,8 +14,8 @@ use std::cell::RefCell;
 #[component]
 pub(crate) fn App() -> impl IntoView {
     let asked = address::read();
-    let notices = asked.faults.iter().map(words::address).collect();
-    let session = Session::new(asked.plan, notices);
+    let session = Session::new(asked.plan);
+    session.replace_notices(About::Address, asked.faults.iter().map(words::address).collect());
     let conductor = Conductor::new(session, asked.backend, asked.names_model);
     provide_context(session);
 
@@ -27,14 +27,17 @@ pub(crate) fn App() -> impl IntoView {
         // A gesture that ends where it was asks for nothing new.
         let wished = (plan, retries);
         if before.as_ref() != Some(&wished) {
-            conductor.wish(wished.0.clone(), change == Some(Change::Dragging));
+            conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing));
         }
         wished
     });
     player::follow(session);
     let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
-        let asked = address::read();
-        session.notices.set(asked.faults.iter().map(words::address).collect());
+        let mut asked = address::read();
+        session.replace_notices(About::Address, asked.faults.iter().map(words::address).collect());
+        if !asked.names_model {
+            asked.plan.model = session.wish.with_untracked(|wish| wish.plan.model.clone());
+        }
         session.wish.set(Wish { plan: asked.plan, change: None });
     });
     on_cleanup(move || back_and_forward.remove());

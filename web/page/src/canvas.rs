@@ -89,12 +89,98 @@ fn hex(text: &str) -> Option<[u8; 3]> {
     Some([part(0)?, part(1)?, part(2)?])
 }
 
-/// Draws a picture (28 x 28 bytes a digit) so that it fills a square of `space` CSS pixels as far as whole multiples go.
-pub(crate) fn draw(canvas: &HtmlCanvasElement, picture: &[u8], space: f64, palette: Palette) -> Option<()> {
-    let count = picture.len() / (SIDE * SIDE);
-    let ratio = window().device_pixel_ratio();
-    let device = (space * ratio).floor().max(1.0) as usize;
-    let layout = Layout::square(count, device);
+/// A grid of digits at one pixel a pixel, with a pixel between them: what the canvas shows, enlarged.
+#[derive(Default)]
+struct Sheet {
+    layout: Option<Layout>,
+    /// RGBA, row after row. Between the digits nothing is ever drawn.
+    pixels: Vec<u8>,
+}
+
+impl Sheet {
+    fn width(layout: &Layout) -> usize {
+        layout.columns * (SIDE + 1) - 1
+    }
+
+    fn height(layout: &Layout) -> usize {
+        layout.rows * (SIDE + 1) - 1
+    }
+
+    fn fill(&mut self, picture: &[u8], layout: Layout, table: &[[u8; 4]; 256]) {
+        let width = Self::width(&layout);
+        if self.layout != Some(layout) {
+            self.layout = Some(layout);
+            self.pixels.clear();
+            self.pixels.resize(width * Self::height(&layout) * 4, 0);
+        }
+        for (digit, image) in picture.chunks_exact(SIDE * SIDE).enumerate() {
+            let (row, column) = (digit / layout.columns, digit % layout.columns);
+            for (y, line) in image.chunks_exact(SIDE).enumerate() {
+                let start = ((row * (SIDE + 1) + y) * width + column * (SIDE + 1)) * 4;
+                let to = &mut self.pixels[start..start + SIDE * 4];
+                for (pixel, &ink) in to.chunks_exact_mut(4).zip(line) {
+                    pixel.copy_from_slice(&table[usize::from(ink)]);
+                }
+            }
+        }
+    }
+}
+
+/// Draws pictures, and keeps what it needs for the next one.
+#[derive(Default)]
+pub(crate) struct Painter {
+    sheet: Sheet,
+    /// The sheet as the browser has it.
+    small: Option<(HtmlCanvasElement, CanvasRenderingContext2d)>,
+    /// Where the canvas was put: the layout, the square's side in device pixels, and these per CSS pixel.
+    placed: Option<(Layout, usize, f64)>,
+}
+
+impl Painter {
+    /// Draws a picture (28 x 28 bytes a digit) so that it fills a square of `space` CSS pixels as far as whole multiples
+    /// go.
+    pub(crate) fn draw(
+        &mut self,
+        canvas: &HtmlCanvasElement,
+        picture: &[u8],
+        space: f64,
+        palette: Palette,
+    ) -> Option<()> {
+        let ratio = window().device_pixel_ratio();
+        let device = (space * ratio).floor().max(1.0) as usize;
+        let layout = Layout::square(picture.len() / (SIDE * SIDE), device);
+        let (width, height) = (layout.width(), layout.height());
+        if self.placed != Some((layout, device, ratio)) {
+            place(canvas, layout, device, ratio)?;
+            self.placed = Some((layout, device, ratio));
+        }
+
+        self.sheet.fill(picture, layout, &palette.table());
+        let (across, down) = (Sheet::width(&layout) as u32, Sheet::height(&layout) as u32);
+        if self.small.is_none() {
+            let small = document().create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;
+            let context = context(&small)?;
+            self.small = Some((small, context));
+        }
+        let (small, onto) = self.small.as_ref()?;
+        if (small.width(), small.height()) != (across, down) {
+            small.set_width(across);
+            small.set_height(down);
+        }
+        let pixels = Clamped(&self.sheet.pixels[..]);
+        let image = ImageData::new_with_u8_clamped_array_and_sh(pixels, across, down).ok()?;
+        onto.put_image_data(&image, 0.0, 0.0).ok()?;
+
+        let to = context(canvas)?;
+        to.set_image_smoothing_enabled(false);
+        to.clear_rect(0.0, 0.0, width as f64, height as f64);
+        to.draw_image_with_html_canvas_element_and_dw_and_dh(small, 0.0, 0.0, width as f64, height as f64)
+            .ok()
+    }
+}
+
+/// Gives the canvas its size, and its place in the middle of the square.
+fn place(canvas: &HtmlCanvasElement, layout: Layout, device: usize, ratio: f64) -> Option<()> {
     let (width, height) = (layout.width(), layout.height());
     if (canvas.width() as usize, canvas.height() as usize) != (width, height) {
         canvas.set_width(width as u32);
@@ -107,41 +193,6 @@ pub(crate) fn draw(canvas: &HtmlCanvasElement, picture: &[u8], space: f64, palet
         [("width", css(width)), ("height", css(height)), ("left", margin(width)), ("top", margin(height))]
     {
         style.set_property(name, &value).ok()?;
-    }
-
-    // The picture at one pixel a pixel, then enlarged digit by digit without smoothing.
-    let table = palette.table();
-    let mut pixels = Vec::with_capacity(picture.len() * 4);
-    for &ink in picture {
-        pixels.extend_from_slice(&table[usize::from(ink)]);
-    }
-    let strip = document().create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;
-    strip.set_width(SIDE as u32);
-    strip.set_height((SIDE * count) as u32);
-    let image =
-        ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), SIDE as u32, (SIDE * count) as u32)
-            .ok()?;
-    context(&strip)?.put_image_data(&image, 0.0, 0.0).ok()?;
-
-    let to = context(canvas)?;
-    to.set_image_smoothing_enabled(false);
-    to.clear_rect(0.0, 0.0, width as f64, height as f64);
-    let side = (SIDE * layout.scale) as f64;
-    for digit in 0..count {
-        let (row, column) = (digit / layout.columns, digit % layout.columns);
-        let stride = SIDE * layout.scale + layout.gap;
-        to.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
-            &strip,
-            0.0,
-            (digit * SIDE) as f64,
-            SIDE as f64,
-            SIDE as f64,
-            (column * stride) as f64,
-            (row * stride) as f64,
-            side,
-            side,
-        )
-        .ok()?;
     }
     Some(())
 }
@@ -173,6 +224,24 @@ mod tests {
                 assert!(smallest || layout.width().max(layout.height()) <= space, "{count} in {space}");
             }
         }
+    }
+
+    #[test]
+    fn digits_lie_on_the_sheet_row_after_row_with_a_pixel_between_them() {
+        let layout = Layout { columns: 2, rows: 2, scale: 3, gap: 3 };
+        assert_eq!(
+            (Sheet::width(&layout) * 3, Sheet::height(&layout) * 3),
+            (layout.width(), layout.height())
+        );
+        let table = std::array::from_fn(|ink| [ink as u8, 0, 0, 255]);
+        let picture: Vec<u8> = (1..=3).flat_map(|digit| vec![digit; SIDE * SIDE]).collect();
+        let mut sheet = Sheet::default();
+        sheet.fill(&picture, layout, &table);
+        let at = |x: usize, y: usize| sheet.pixels[(y * Sheet::width(&layout) + x) * 4];
+        // Each digit's first pixel, the gaps, and the place that stays empty.
+        assert_eq!([at(0, 0), at(29, 0), at(0, 29)], [1, 2, 3]);
+        assert_eq!([at(27, 27), at(56, 27), at(27, 56)], [1, 2, 3]);
+        assert_eq!([at(28, 0), at(0, 28), at(29, 29), at(56, 56)], [0; 4]);
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(crate) struct Entry {
     pub(crate) about: String,
     kind: String,
     file: String,
+    sha256: String,
     /// The file's size.
     pub(crate) bytes: u64,
     /// Number of weights.
@@ -70,6 +71,7 @@ pub(crate) struct Entry {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 struct StoredAnswer {
     file: String,
+    sha256: String,
 }
 
 impl Catalog {
@@ -87,13 +89,19 @@ impl Catalog {
 impl Entry {
     /// Where its file is, relative to the page.
     pub(crate) fn url(&self) -> String {
-        format!("models/{}", self.file)
+        versioned(&self.file, &self.sha256)
     }
 
     /// Where the stored answer of its self-test is.
     pub(crate) fn answer_url(&self) -> Option<String> {
-        self.self_test.as_ref().map(|test| format!("models/{}", test.file))
+        self.self_test.as_ref().map(|test| versioned(&test.file, &test.sha256))
     }
+}
+
+/// A file's address with the beginning of its hash: a name says nothing of its content, and a browser that keeps an older
+/// file of that name must not give it out for this one.
+fn versioned(file: &str, sha256: &str) -> String {
+    format!("models/{file}?v={}", sha256.get(..8).unwrap_or(sha256))
 }
 
 #[cfg(test)]
@@ -113,7 +121,7 @@ mod tests {
         let entry = |id: &str, kind: &str| {
             format!(
                 r#"{{"id":"{id}","label":"L","about":"","kind":"{kind}","file":"{id}.safetensors","bytes":1,
-                "sha256":"","precision":"f16","parameters":1,"multiply_adds":1,"path":"","metrics":{{}}}}"#
+                "sha256":"f14d4bc77a90","precision":"f16","parameters":1,"multiply_adds":1,"path":"","metrics":{{}}}}"#
             )
         };
         let text = format!(
@@ -124,6 +132,22 @@ mod tests {
         let catalog: Catalog = serde_json::from_str(&text).unwrap();
         assert_eq!(catalog.velocities().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(catalog.entry("judge"), None);
-        assert_eq!(catalog.entry("a").map(Entry::url).as_deref(), Some("models/a.safetensors"));
+        assert_eq!(catalog.entry("a").and_then(Entry::answer_url), None);
+    }
+
+    #[test]
+    fn another_content_under_the_same_name_has_another_address() {
+        let entry = |model: &str, answer: &str| -> Entry {
+            serde_json::from_str(&format!(
+                r#"{{"id":"a","label":"L","about":"","kind":"velocity","file":"a.safetensors","bytes":1,
+                "sha256":"{model}","parameters":1,"multiply_adds":1,
+                "self_test":{{"plan":"","file":"a.bin","sha256":"{answer}","bytes":1}}}}"#
+            ))
+            .unwrap()
+        };
+        let old = entry("f14d4bc77a90a79e", "f43212a3516fd935");
+        assert_eq!(old.url(), "models/a.safetensors?v=f14d4bc7");
+        assert_eq!(old.answer_url().as_deref(), Some("models/a.bin?v=f43212a3"));
+        assert_ne!(old.url(), entry("0000000077a90a79", "").url());
     }
 }

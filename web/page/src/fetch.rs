@@ -8,7 +8,16 @@ use leptos::prelude::window;
 use std::cell::Cell;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, Response};
+use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
+
+/// Whether what the browser keeps will do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// What the browser's cache and the server agree on.
+    Usual,
+    /// The server alone: what came before was of no use, and asking the cache would bring it again.
+    Server,
+}
 
 /// Why something could not be fetched.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,9 +39,13 @@ pub(crate) enum FetchError {
 }
 
 /// Fetches `url` (relative to the page) and calls `arrived` with the bytes so far.
-pub(crate) async fn bytes(url: &str, mut arrived: impl FnMut(u64)) -> Result<Uint8Array, FetchError> {
+pub(crate) async fn bytes(
+    url: &str,
+    source: Source,
+    mut arrived: impl FnMut(u64),
+) -> Result<Uint8Array, FetchError> {
     let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let response = response(url).await?;
+    let response = response(url, source).await?;
     let Some(body) = response.body() else { return Ok(Uint8Array::new_with_length(0)) };
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut chunks: Vec<Uint8Array> = Vec::new();
@@ -57,16 +70,23 @@ pub(crate) async fn bytes(url: &str, mut arrived: impl FnMut(u64)) -> Result<Uin
 }
 
 /// Fetches a text.
-pub(crate) async fn text(url: &str) -> Result<String, FetchError> {
+pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError> {
     let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let text = response(url).await?.text().map_err(network)?;
+    let text = response(url, source).await?.text().map_err(network)?;
     let text = JsFuture::from(text).await.map_err(network)?;
     Ok(text.as_string().unwrap_or_default())
 }
 
-async fn response(url: &str) -> Result<Response, FetchError> {
+async fn response(url: &str, source: Source) -> Result<Response, FetchError> {
     let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let asked: Promise = window().fetch_with_str(url);
+    let asked: Promise = match source {
+        Source::Usual => window().fetch_with_str(url),
+        Source::Server => {
+            let options = RequestInit::new();
+            options.set_cache(RequestCache::Reload);
+            window().fetch_with_str_and_init(url, &options)
+        }
+    };
     let response: Response = JsFuture::from(asked).await.map_err(network)?.unchecked_into();
     if response.ok() {
         Ok(response)

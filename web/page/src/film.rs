@@ -1,9 +1,17 @@
 //! The states of a run, kept for playback: pixels as bytes, 0 paper and 255 ink.
+//!
+//! A long run of many digits has more states than are worth their memory. Then every second one is kept, or every
+//! fourth, and so on, always with the first and the last; the picture glides over those that are missing.
+
+/// The most bytes of pixels that are kept: 300 states of 256 digits, or all of any run of 80 digits or fewer.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One state.
 pub(crate) struct Frame {
     /// Where on the way from noise (0) to data (1).
     pub(crate) t: f64,
+    /// After how many steps.
+    pub(crate) accepted: usize,
     /// Pixels of all images, image after image.
     pub(crate) pixels: Vec<u8>,
 }
@@ -11,20 +19,62 @@ pub(crate) struct Frame {
 /// The states of one run in the order of time.
 #[derive(Default)]
 pub(crate) struct Film {
-    /// The states so far; the first is noise.
+    /// The states that are kept; the first is noise.
     pub(crate) frames: Vec<Frame>,
+    /// The times of all states so far, kept or not.
+    pub(crate) knots: Vec<f64>,
     /// Whether no more will come.
     pub(crate) complete: bool,
+    /// How often every second state was given up.
+    halvings: u32,
 }
 
 impl Film {
+    /// A film that begins with the noise, if its pixels are known.
+    pub(crate) fn begun(noise: Option<Vec<u8>>) -> Self {
+        let mut film = Self::default();
+        if let Some(pixels) = noise {
+            film.take(Frame { t: 0.0, accepted: 0, pixels });
+        }
+        film
+    }
+
+    /// Adds a state. The noise begins the film anew.
+    pub(crate) fn take(&mut self, frame: Frame) {
+        self.take_within(frame, MOST_BYTES);
+    }
+
+    fn take_within(&mut self, frame: Frame, most_bytes: usize) {
+        if frame.accepted == 0 {
+            self.frames.clear();
+            self.knots.clear();
+            self.halvings = 0;
+        }
+        // The last state is always here, and goes when it is no longer the last and not one of those that stay.
+        self.frames.pop_if(|last| !is_kept(last.accepted, self.halvings));
+        self.knots.push(frame.t);
+        self.frames.push(frame);
+        while self.frames.len() > 3
+            && self.frames.iter().map(|frame| frame.pixels.len()).sum::<usize>() > most_bytes
+        {
+            self.halvings += 1;
+            let (last, halvings) = (self.knots.len() - 1, self.halvings);
+            self.frames.retain(|frame| frame.accepted == last || is_kept(frame.accepted, halvings));
+        }
+    }
+
+    /// How many steps lead to the last state at or before `t`.
+    pub(crate) fn steps_to(&self, t: f64) -> usize {
+        self.knots.partition_point(|&knot| knot <= t + 1e-9).saturating_sub(1)
+    }
+
     /// The time of the last state; 0 before there is one.
     pub(crate) fn reached(&self) -> f64 {
         self.frames.last().map_or(0.0, |frame| frame.t)
     }
 
     /// The index of the last state at or before `t`.
-    pub(crate) fn at(&self, t: f64) -> usize {
+    fn at(&self, t: f64) -> usize {
         self.frames.partition_point(|frame| frame.t <= t + 1e-9).saturating_sub(1)
     }
 
@@ -51,9 +101,9 @@ impl Film {
     }
 }
 
-/// Pixels in [0, 1] as bytes.
-pub(crate) fn bytes(pixels: &[f32]) -> Vec<u8> {
-    pixels.iter().map(|&pixel| (pixel.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
+/// Whether a state stays when every second one was given up so often.
+fn is_kept(accepted: usize, halvings: u32) -> bool {
+    accepted.trailing_zeros() >= halvings
 }
 
 #[cfg(test)]
@@ -61,8 +111,10 @@ mod tests {
     use super::*;
 
     fn film() -> Film {
-        let frame = |t, value| Frame { t, pixels: vec![value; 3] };
-        Film { frames: vec![frame(0.0, 0), frame(0.5, 100), frame(1.0, 200)], ..Film::default() }
+        let mut film = Film::begun(Some(vec![0; 3]));
+        film.take(Frame { t: 0.5, accepted: 1, pixels: vec![100; 3] });
+        film.take(Frame { t: 1.0, accepted: 2, pixels: vec![200; 3] });
+        film
     }
 
     #[test]
@@ -90,7 +142,27 @@ mod tests {
     fn the_hash_is_fnv_1a_of_the_last_state() {
         // FNV-1a's offset basis for no bytes, and its published value for "a".
         assert_eq!(Film::default().hash(), "cbf29ce484222325");
-        let film = Film { frames: vec![Frame { t: 1.0, pixels: b"a".to_vec() }], ..Film::default() };
-        assert_eq!(film.hash(), "af63dc4c8601ec8c");
+        assert_eq!(Film::begun(Some(b"a".to_vec())).hash(), "af63dc4c8601ec8c");
+    }
+
+    #[test]
+    fn a_long_run_keeps_its_ends_and_an_even_choice_of_what_lies_between() {
+        let mut film = Film::default();
+        for accepted in 0..=1000 {
+            let frame = Frame { t: accepted as f64 / 1000.0, accepted, pixels: vec![0; 100] };
+            film.take_within(frame, 10_000);
+            assert!(film.frames.len() <= 100, "{} after {accepted}", film.frames.len());
+        }
+        assert_eq!((film.knots.len(), film.steps_to(0.5), film.reached()), (1001, 500, 1.0));
+        let kept: Vec<usize> = film.frames.iter().map(|frame| frame.accepted).collect();
+        let expected: Vec<usize> = (0..1000).step_by(16).chain([1000]).collect();
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn the_noise_of_the_next_run_begins_the_film_anew() {
+        let mut film = film();
+        film.take(Frame { t: 0.0, accepted: 0, pixels: vec![7; 3] });
+        assert_eq!((film.frames.len(), film.knots.len(), film.reached()), (1, 1, 0.0));
     }
 }

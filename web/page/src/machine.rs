@@ -7,7 +7,7 @@ use crate::catalog::Program;
 use futures::channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use leptos::prelude::{document, set_interval_with_handle};
-use protocol::{Backend, Fault, ToPage, ToWorker};
+use protocol::{Backend, Fault, Looks, ToPage, ToWorker};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +16,12 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 /// The worker's script, beside the page.
 const SCRIPT: &str = "worker.js";
+
+/// The address of a script after so many starts that failed. Scripts are fetched by the browser, which can't be told to
+/// pass over its cache; another address does it.
+fn script(url: &str, misstarts: u32) -> String {
+    if misstarts == 0 { url.to_owned() } else { format!("{url}?again={misstarts}") }
+}
 
 /// Seconds of silence after which a worker counts as hung.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,8 +34,8 @@ pub(crate) struct Patience {
 
 /// What a machine tells without being asked a question.
 pub(crate) enum Event {
-    /// A state: the message, and its pixels in [0, 1].
-    Frame(ToPage, Vec<f32>),
+    /// A state: the message, and its pixels, 0 paper and 255 ink.
+    Frame(ToPage, Vec<u8>),
     /// The run reached its end, or failed.
     Run(ToPage),
     /// It is of no more use.
@@ -48,9 +54,14 @@ struct Question {
 struct Inner {
     worker: Worker,
     questions: Vec<Question>,
-    loaded: Vec<String>,
+    loaded: Vec<(String, Looks)>,
     /// A run is in progress: messages are expected.
     running: bool,
+    /// A run was begun and has not told its end: cancelled, it ends in silence, some time later.
+    unended: bool,
+    /// The newest run, and whether anything of it was heard.
+    run: u64,
+    heeds: bool,
     silent_s: u32,
     broken: bool,
     tell: Rc<dyn Fn(Event)>,
@@ -66,19 +77,20 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Starts a worker with a program already fetched and waits until its device is open. Without `patience` it is trusted,
-    /// however long it is silent.
+    /// however long it is silent. `misstarts` counts the starts that failed before this one.
     pub(crate) async fn start(
         backend: Backend,
         program: &Program,
         wasm: &Uint8Array,
         patience: Option<Patience>,
+        misstarts: u32,
         tell: impl Fn(Event) + 'static,
     ) -> Result<Self, Fault> {
         let broken = |error: JsValue| Fault::Program { what: crate::fetch::say(&error) };
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name(&format!("flow-digits {}", backend.id()));
-        let worker = Worker::new_with_options(SCRIPT, &options).map_err(broken)?;
+        let worker = Worker::new_with_options(&script(SCRIPT, misstarts), &options).map_err(broken)?;
         let machine = Self {
             backend,
             inner: Rc::new(RefCell::new(Inner {
@@ -86,6 +98,9 @@ impl Machine {
                 questions: Vec::new(),
                 loaded: Vec::new(),
                 running: false,
+                unended: false,
+                run: 0,
+                heeds: true,
                 silent_s: 0,
                 broken: false,
                 tell: Rc::new(tell),
@@ -100,7 +115,7 @@ impl Machine {
         let bytes = wasm.slice(0, wasm.length()).buffer();
         let first = Object::new();
         let base = document().base_uri().ok().flatten().unwrap_or_default();
-        let js = web_sys::Url::new_with_base(&program.js, &base).map_err(broken)?.href();
+        let js = web_sys::Url::new_with_base(&script(&program.js, misstarts), &base).map_err(broken)?.href();
         let _ = Reflect::set(&first, &"js".into(), &js.into());
         let _ = Reflect::set(&first, &"wasm".into(), &bytes);
         let ready = machine.ask("", |answer| matches!(answer, ToPage::Ready { .. }));
@@ -121,19 +136,23 @@ impl Machine {
 
     /// Hands a model over, unless it is there already.
     pub(crate) async fn load(&self, model: &str, manifest: &str, bytes: &Uint8Array) -> Result<(), Fault> {
-        if self.has(model) {
+        if self.looks(model).is_some() {
             return Ok(());
         }
         let answer = self.ask(model, |answer| matches!(answer, ToPage::Loaded { .. }));
         self.say(&ToWorker::Load { model: model.to_owned(), manifest: manifest.to_owned() }, Some(bytes));
-        answer.await?;
-        self.inner.borrow_mut().loaded.push(model.to_owned());
-        Ok(())
+        match answer.await? {
+            ToPage::Loaded { looks, .. } => {
+                self.inner.borrow_mut().loaded.push((model.to_owned(), looks));
+                Ok(())
+            }
+            other => Err(Fault::Message { what: format!("{other:?}") }),
+        }
     }
 
-    /// Whether a model is loaded.
-    pub(crate) fn has(&self, model: &str) -> bool {
-        self.inner.borrow().loaded.iter().any(|loaded| loaded == model)
+    /// What the states of a model look like, if it is loaded.
+    pub(crate) fn looks(&self, model: &str) -> Option<Looks> {
+        self.inner.borrow().loaded.iter().find(|(loaded, _)| loaded == model).map(|(_, looks)| *looks)
     }
 
     /// The greatest difference from the stored answer, and whether it is small enough.
@@ -156,14 +175,23 @@ impl Machine {
         }
     }
 
-    /// Begins a run; one in progress is cancelled.
-    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan) {
-        {
+    /// Begins a run; one in progress is cancelled. Whether there may still be one, in a step that nothing breaks off.
+    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan) -> bool {
+        let occupied = {
             let mut inner = self.inner.borrow_mut();
             inner.running = true;
+            (inner.run, inner.heeds) = (run, false);
             inner.silent_s = 0;
-        }
+            std::mem::replace(&mut inner.unended, true)
+        };
         self.say(&ToWorker::Sample { run, plan }, None);
+        occupied
+    }
+
+    /// Whether nothing was heard of the newest run, and nobody waits for an answer.
+    pub(crate) fn is_heedless(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.broken && !inner.heeds && inner.questions.is_empty()
     }
 
     /// Ends the run in progress.
@@ -242,17 +270,23 @@ impl Machine {
                 return;
             }
             inner.silent_s = 0;
+            if let ToPage::Frame { run, .. } | ToPage::Done { run, .. } | ToPage::Failed { run, .. } =
+                &message
+                && *run == inner.run
+            {
+                inner.heeds = true;
+                if !matches!(message, ToPage::Frame { .. }) {
+                    (inner.running, inner.unended) = (false, false);
+                }
+            }
             inner.tell.clone()
         };
         match message {
             ToPage::Frame { .. } => {
                 let buffer: ArrayBuffer = parts.get(1).unchecked_into();
-                tell(Event::Frame(message, js_sys::Float32Array::new(&buffer).to_vec()));
+                tell(Event::Frame(message, Uint8Array::new(&buffer).to_vec()));
             }
-            ToPage::Done { .. } | ToPage::Failed { .. } => {
-                self.inner.borrow_mut().running = false;
-                tell(Event::Run(message));
-            }
+            ToPage::Done { .. } | ToPage::Failed { .. } => tell(Event::Run(message)),
             ToPage::Fatal { fault } => self.fall(fault),
             ToPage::Alive => {}
             answer => self.answer(answer),

@@ -1,41 +1,63 @@
 //! Playback: digits form in about a second whatever the machine. The playhead moves with the clock, but never beyond
 //! what is computed; where the reader wants no motion, it goes to the end at once.
 
+use crate::film::Film;
 use crate::session::Session;
 use leptos::prelude::*;
 use std::cell::Cell;
 use std::rc::Rc;
+use wasm_bindgen::{JsCast, closure::Closure};
 
 /// Milliseconds from noise to data.
 const LENGTH_MS: f64 = 1_100.0;
 /// A frame that took longer than this was not a frame: the tab was hidden, or the machine slept.
 const LONGEST_FRAME_MS: f64 = 100.0;
 
-/// Whether the reader asked for little motion.
-pub(crate) fn reduced_motion() -> bool {
-    window()
-        .match_media("(prefers-reduced-motion: reduce)")
-        .ok()
-        .flatten()
-        .is_some_and(|query| query.matches())
+/// Keeps an eye on whether the reader wants little motion.
+fn watch_motion(session: Session) {
+    let Ok(Some(reduced)) = window().match_media("(prefers-reduced-motion: reduce)") else { return };
+    session.still.set(reduced.matches());
+    let query = reduced.clone();
+    let changed = Closure::<dyn FnMut()>::new(move || session.still.set(query.matches()));
+    reduced.set_onchange(Some(changed.as_ref().unchecked_ref()));
+    changed.forget();
 }
 
 /// Starts from noise.
 pub(crate) fn restart(session: Session) {
     session.playhead.set(0.0);
-    session.playing.set(!reduced_motion());
+    session.playing.set(!session.still.get_untracked());
 }
 
 /// Shows the last state at once where nothing would play it.
 pub(crate) fn settle(session: Session) {
-    if reduced_motion() || document().hidden() {
+    if session.still.get_untracked() || document().hidden() {
         session.playing.set(false);
-        session.playhead.set(session.film.with_value(crate::film::Film::reached));
+        session.playhead.set(session.film.with_value(Film::reached));
+    }
+}
+
+/// Plays or pauses; after the end, from noise again. Where the reader wants no motion, one step further instead.
+pub(crate) fn press(session: Session) {
+    let (now, reached) = (session.playhead.get_untracked(), session.film.with_value(Film::reached));
+    let ended = now >= reached;
+    if session.still.get_untracked() {
+        session.playing.set(false);
+        let next = session.film.with_value(|film| film.knots.iter().copied().find(|&knot| knot > now + 1e-9));
+        session.playhead.set(next.filter(|_| !ended).unwrap_or(0.0));
+    } else if session.playing.get_untracked() {
+        session.playing.set(false);
+    } else {
+        if ended {
+            session.playhead.set(0.0);
+        }
+        session.playing.set(true);
     }
 }
 
 /// Moves the playhead whenever the session is playing.
 pub(crate) fn follow(session: Session) {
+    watch_motion(session);
     let ticking = Rc::new(Cell::new(false));
     Effect::new(move |_| {
         if session.playing.get() && !ticking.replace(true) {

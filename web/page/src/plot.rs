@@ -18,6 +18,16 @@ pub(crate) fn path(schedule: &Schedule, side: f64) -> String {
     format!("M{}", points.join("L"))
 }
 
+/// For all knots, the lines to the axis of t, and the points on the curve (drawn by a line's round ends) as two paths.
+fn drops_and_dots(knots: &[f64]) -> (String, String) {
+    let last = knots.len().saturating_sub(1).max(1) as f64;
+    let places: Vec<(f64, f64)> =
+        knots.iter().enumerate().map(|(i, t)| (i as f64 / last * SIDE, (1.0 - t) * SIDE)).collect();
+    let drops = places.iter().map(|(x, y)| format!("M0 {y:.2}H{x:.2}")).collect();
+    let dots = places.iter().map(|(x, y)| format!("M{x:.2} {y:.2}h0")).collect();
+    (drops, dots)
+}
+
 /// The curve with its knots: each drops a line to the axis of t, where the steps fall.
 #[component]
 pub(crate) fn SchedulePlot(
@@ -28,22 +38,10 @@ pub(crate) fn SchedulePlot(
     #[prop(into)]
     steps: Signal<Option<usize>>,
 ) -> impl IntoView {
-    let knots = move || {
+    let drawn = Memo::new(move |_| {
         let knots = steps.get().and_then(|steps| schedule.with(|schedule| schedule.knots(steps)).ok());
-        let knots = knots.unwrap_or_default();
-        let last = knots.len().saturating_sub(1).max(1) as f64;
-        knots
-            .iter()
-            .enumerate()
-            .map(|(i, t)| {
-                let (x, y) = (format!("{:.2}", i as f64 / last * SIDE), format!("{:.2}", (1.0 - t) * SIDE));
-                view! {
-                    <line class="drop" x1="0" y1=y.clone() x2=x.clone() y2=y.clone()></line>
-                    <circle class="dot" cx=x cy=y r="1.8"></circle>
-                }
-            })
-            .collect_view()
-    };
+        drops_and_dots(&knots.unwrap_or_default())
+    });
     let label = move || {
         schedule.with(|schedule| {
             let [early, middle, late] = [0.25, 0.5, 0.75].map(|u| schedule.at(u));
@@ -58,11 +56,24 @@ pub(crate) fn SchedulePlot(
             <rect class="frame" x="0" y="0" width="100" height="100"></rect>
             <line class="even" x1="0" y1="100" x2="100" y2="0"></line>
             <path class="curve" d=move || schedule.with(|schedule| path(schedule, SIDE))></path>
-            {knots}
+            <path class="drop" d=move || drawn.with(|(drops, _)| drops.clone())></path>
+            <path class="dot" d=move || drawn.with(|(_, dots)| dots.clone())></path>
             <text x="-4" y="103" text-anchor="end">"0"</text>
             <text x="-4" y="3" text-anchor="end">"1"</text>
             <text x="-4" y="53" text-anchor="end" font-style="italic">"t"</text>
             <text x="50" y="112" text-anchor="middle">"steps"</text>
         </svg>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knots_lie_on_the_curve_at_even_parts_of_the_work() {
+        let (drops, dots) = drops_and_dots(&[0.0, 0.75, 1.0]);
+        assert_eq!(dots, "M0.00 100.00h0M50.00 25.00h0M100.00 0.00h0");
+        assert_eq!(drops, "M0 100.00H0.00M0 25.00H50.00M0 0.00H100.00");
     }
 }

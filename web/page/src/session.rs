@@ -1,7 +1,7 @@
 //! What is on screen, as signals. Controls and panels read and write only this; the conductor does the rest.
 
 use crate::catalog::Catalog;
-use crate::film::Film;
+use crate::film::{Film, Frame};
 use crate::words::Failure;
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -12,8 +12,37 @@ use protocol::{Backend, RunEnd};
 pub(crate) enum Change {
     /// In the middle of a gesture: the address follows, without an entry in the history for each position.
     Dragging,
+    /// One position further on the slider of this name, by a key. Several in a row are one gesture.
+    Nudged(&'static str),
     /// Made: back and forward stop here.
     Made,
+}
+
+impl Change {
+    /// Whether more of the same is likely to follow at once.
+    pub(crate) fn is_passing(self) -> bool {
+        self != Self::Made
+    }
+}
+
+/// What a notice is about: it goes when that is over, or when the reader puts it away.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum About {
+    /// What the address asks for, until another does.
+    Address,
+    /// The run on screen, until the next.
+    Run,
+    /// A machine.
+    Machine,
+}
+
+/// A sentence about something that is not as asked, while everything goes on.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Notice {
+    /// What it is about.
+    pub(crate) about: About,
+    /// The sentence.
+    pub(crate) sentence: String,
 }
 
 /// The plan, and how it came to be.
@@ -94,8 +123,8 @@ pub(crate) struct Session {
     pub(crate) loading: RwSignal<Option<Loading>>,
     /// Why there is nothing to show.
     pub(crate) failure: RwSignal<Option<Failure>>,
-    /// Sentences about what is not as asked, while everything goes on.
-    pub(crate) notices: RwSignal<Vec<String>>,
+    /// What is not as asked.
+    pub(crate) notices: RwSignal<Vec<Notice>>,
     /// The machine.
     pub(crate) badge: RwSignal<Badge>,
     /// The run's numbers.
@@ -106,10 +135,14 @@ pub(crate) struct Session {
     pub(crate) stale: RwSignal<bool>,
     /// Counts changes of the film.
     pub(crate) filmed: RwSignal<u64>,
+    /// Numbers of a state that is in the film already, and not told yet.
+    untold: StoredValue<Option<Tally>>,
     /// Where on the way the picture is: 0 noise, 1 data.
     pub(crate) playhead: RwSignal<f64>,
     /// Whether the playhead moves by itself.
     pub(crate) playing: RwSignal<bool>,
+    /// Whether the reader asked for little motion.
+    pub(crate) still: RwSignal<bool>,
     /// For the live region.
     pub(crate) spoken: RwSignal<String>,
     /// Counts what the reader asks to try again.
@@ -120,20 +153,22 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session that begins with this plan.
-    pub(crate) fn new(plan: SamplePlan, notices: Vec<String>) -> Self {
+    pub(crate) fn new(plan: SamplePlan) -> Self {
         Self {
             wish: RwSignal::new(Wish { plan, change: None }),
             catalog: RwSignal::new(None),
             loading: RwSignal::new(Some(Loading { arrived: 0, total: 0 })),
             failure: RwSignal::new(None),
-            notices: RwSignal::new(notices),
+            notices: RwSignal::new(Vec::new()),
             badge: RwSignal::new(Badge::default()),
             tally: RwSignal::new(Tally::default()),
             film: StoredValue::new(Film::default()),
             stale: RwSignal::new(false),
             filmed: RwSignal::new(0),
+            untold: StoredValue::new(None),
             playhead: RwSignal::new(0.0),
             playing: RwSignal::new(false),
+            still: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             retries: RwSignal::new(0),
             transferred: RwSignal::new(0),
@@ -145,7 +180,7 @@ impl Session {
         let before = self.wish.get_untracked();
         let mut plan = before.plan.clone();
         edit(&mut plan);
-        if plan != before.plan || before.change == Some(Change::Dragging) {
+        if plan != before.plan || (before.change == Some(Change::Dragging) && change == Change::Made) {
             self.wish.set(Wish { plan, change: Some(change) });
         }
     }
@@ -159,18 +194,46 @@ impl Session {
     }
 
     /// Tells the reader something that is not an error, once.
-    pub(crate) fn notice(self, sentence: String) {
-        self.notices.update(|notices| {
-            if !notices.contains(&sentence) {
-                notices.push(sentence);
-            }
-        });
+    pub(crate) fn notice(self, about: About, sentence: String) {
+        let notice = Notice { about, sentence };
+        if self.notices.with_untracked(|notices| !notices.contains(&notice)) {
+            self.notices.update(|notices| notices.push(notice));
+        }
     }
 
-    /// Puts another film on screen, or a longer one.
+    /// Puts these notices in the place of all that are about the same.
+    pub(crate) fn replace_notices(self, about: About, sentences: Vec<String>) {
+        let before = self.notices.get_untracked();
+        let mut notices = before.clone();
+        notices.retain(|notice| notice.about != about);
+        notices.extend(sentences.into_iter().map(|sentence| Notice { about, sentence }));
+        if notices != before {
+            self.notices.set(notices);
+        }
+    }
+
+    /// Puts another film on screen, or changes it.
     pub(crate) fn show(self, edit: impl FnOnce(&mut Film)) {
+        self.untold.set_value(None);
         self.film.update_value(edit);
         self.filmed.update(|version| *version += 1);
+    }
+
+    /// Adds a state to the film on screen. It is told when the browser paints next, however many come before that:
+    /// states may come faster than anybody can see them.
+    pub(crate) fn grow(self, frame: Frame, tally: Tally) {
+        self.film.update_value(|film| film.take(frame));
+        let told = self.untold.with_value(Option::is_none);
+        self.untold.set_value(Some(tally));
+        if told {
+            request_animation_frame(move || {
+                let untold = self.untold.try_update_value(Option::take).flatten();
+                if let Some(tally) = untold {
+                    self.tally.set(tally);
+                    self.filmed.update(|version| *version += 1);
+                }
+            });
+        }
     }
 
     /// Asks for the same plan once more.

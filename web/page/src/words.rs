@@ -58,6 +58,19 @@ pub(crate) fn program_missing(backend: Backend, error: &FetchError) -> Failure {
     }
 }
 
+/// A program is not the one that the list announced.
+pub(crate) fn program_damaged(backend: Backend) -> Failure {
+    Failure {
+        title: "The program arrived damaged",
+        text: format!(
+            "What arrived as the program that computes on the {} does not have the size that was published, so it was not \
+             started. Try again: it is then fetched past your browser's cache. If it stays so, the copy on the server is \
+             damaged.",
+            backend.label()
+        ),
+    }
+}
+
 /// This site was built without a program.
 pub(crate) fn program_absent(backend: Backend) -> Failure {
     Failure {
@@ -87,7 +100,8 @@ pub(crate) fn machine_failed(label: &str, fault: &Fault) -> Failure {
         Fault::Program { .. } | Fault::Message { .. } => Failure {
             title: "The program did not start",
             text: "Your browser could not start the program that draws the digits. It needs WebAssembly with SIMD: \
-                   any browser from 2023 on. Try again, or open the page in another browser."
+                   any browser from 2023 on. Try again, in case it was damaged on its way, or open the page in another \
+                   browser."
                 .to_owned(),
         },
         Fault::NotFinite { .. } => Failure {
@@ -147,6 +161,11 @@ pub(crate) fn gpu_missing() -> String {
     "The GPU program could not be fetched, so the processor computes.".to_owned()
 }
 
+/// The GPU program is not the one that the list announced.
+pub(crate) fn gpu_damaged() -> String {
+    "The GPU program arrived damaged, so the processor computes.".to_owned()
+}
+
 /// This site has no GPU program.
 pub(crate) fn gpu_absent() -> String {
     "This copy of the site has no GPU program (yet), so the processor computes.".to_owned()
@@ -193,6 +212,11 @@ pub(crate) fn cpu_first() -> String {
 /// A machine that the address forces.
 pub(crate) fn forced(backend: Backend) -> String {
     format!("The address asks for the {}.", backend.label())
+}
+
+/// The address asks for the graphics processor, and `why` says why the processor computes.
+pub(crate) fn forced_in_vain(why: &str) -> String {
+    format!("The address asks for the GPU, which can't be had. {why}")
 }
 
 /// The graphics processor was faster.
@@ -256,11 +280,25 @@ pub(crate) fn model_unknown(id: &str, label: &str) -> String {
 pub(crate) fn ended_early(end: RunEnd, t: f64) -> Option<String> {
     match end {
         RunEnd::Finished => None,
-        RunEnd::BudgetExhausted => Some(format!("The run used up its evaluations at t = {t:.2}.")),
+        RunEnd::BudgetExhausted => Some(format!(
+            "A run may take {} evaluations, and at t = {t:.2} this one has used them up; fewer steps or a larger \
+             tolerance get further.",
+            flow::plan::MOST_EVALUATIONS
+        )),
         RunEnd::StepTooSmall => Some(format!(
             "At t = {t:.2} no step was small enough for this tolerance; a larger one gets further."
         )),
     }
+}
+
+/// A number and what it counts: "1 digit", "16 digits".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {}", named(count, what))
+}
+
+/// What so many of a thing are called.
+pub(crate) fn named(count: usize, what: &str) -> String {
+    if count == 1 { what.to_owned() } else { format!("{what}s") }
 }
 
 /// A number with about three figures.
@@ -302,6 +340,11 @@ mod tests {
             [1_000, 999_000, 1_000_000, 17_700_000].map(size),
             ["1 kB", "999 kB", "1.0 MB", "17.7 MB"]
         );
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "digit")), ["0 digits", "1 digit", "2 digits"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The batch sizes at which a worker times one evaluation: a single large digit, and the grid that opens the page.
 pub const MEASURED_BATCHES: [usize; 2] = [1, 16];
@@ -109,6 +109,8 @@ pub enum ToPage {
         model: String,
         /// How long verifying and building took.
         took_ms: f64,
+        /// What its states look like.
+        looks: Looks,
     },
     /// A request that is not a run was refused.
     Refused {
@@ -133,9 +135,10 @@ pub enum ToPage {
         /// Milliseconds for one evaluation at each of [`MEASURED_BATCHES`].
         evaluation_ms: [f64; 2],
     },
-    /// Something long that is not a run goes on: a worker that says this is not one that hangs.
+    /// Something long goes on that has nothing to show, such as steps that are rejected: a worker that says this is
+    /// not one that hangs.
     Alive,
-    /// A state was accepted. Buffer: its pixels, `count * height * width` f32 in [0, 1].
+    /// A state was accepted. Buffer: its pixels ([`Looks::pixels`]), image after image.
     Frame {
         /// The run's number.
         run: u64,
@@ -181,6 +184,37 @@ pub enum ToPage {
         /// Why.
         fault: Fault,
     },
+}
+
+/// How a model's states become pictures. The page needs it for the noise, which it can show before a worker has time.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Looks {
+    /// Channels, height, width.
+    pub image: [usize; 3],
+    /// The pixel, between 0 and 1, that a 0 becomes.
+    pub mean: f32,
+    /// The distance of pixels that a 1 becomes.
+    pub std: f32,
+}
+
+impl Looks {
+    /// A state as pixels, 0 paper and 255 ink. `None` when a number is not finite: then there is no picture.
+    #[must_use]
+    pub fn pixels(&self, state: &[f32]) -> Option<Vec<u8>> {
+        let pixel = |&value: &f32| {
+            let ink = (value * self.std + self.mean).clamp(0.0, 1.0) * 255.0;
+            // A number between 0 and 255, so nothing is lost but its fraction.
+            value.is_finite().then_some(ink.round() as u8)
+        };
+        state.iter().map(pixel).collect()
+    }
+
+    /// The pixels of the noise that a plan begins with.
+    #[must_use]
+    pub fn noise(&self, plan: &SamplePlan) -> Option<Vec<u8>> {
+        let numbers = self.image.iter().product();
+        self.pixels(&flow::noise::batch(plan.seed, 0..plan.count as u64, numbers))
+    }
 }
 
 /// How a run ended.
@@ -309,8 +343,34 @@ mod tests {
         assert!(error.contains("heum"), "{error}");
     }
 
+    const LOOKS: Looks = Looks { image: [1, 2, 2], mean: 0.5, std: 0.25 };
+
     #[test]
-    fn faults_and_frames_survive_the_crossing() {
+    fn a_state_becomes_pixels_between_paper_and_ink() {
+        // 255 (0.5 + 0.25 v) = 127.5, 255, 0 and, beyond ink, 255.
+        assert_eq!(LOOKS.pixels(&[0.0, 2.0, -2.0, 9.0]), Some(vec![128, 255, 0, 255]));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_no_picture() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(LOOKS.pixels(&[0.0, bad]), None);
+        }
+    }
+
+    #[test]
+    fn the_noise_of_a_plan_is_the_beginning_of_the_noise_of_a_longer_one() {
+        let [short, long] = ["seed=7&count=2", "seed=7&count=3"].map(|plan| {
+            let plan: SamplePlan = plan.parse().unwrap();
+            LOOKS.noise(&plan).unwrap()
+        });
+        assert_eq!((short.len(), long.len()), (8, 12));
+        assert_eq!(short, long[..8]);
+    }
+
+    #[test]
+    fn faults_models_and_frames_survive_the_crossing() {
+        same(&ToPage::Loaded { model: "m".into(), took_ms: 1.5, looks: LOOKS });
         same(&ToPage::Fatal { fault: Fault::Panic { what: "index out of bounds".into() } });
         same(&ToPage::Frame {
             run: 9,

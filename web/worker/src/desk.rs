@@ -134,11 +134,12 @@ async fn answer(request: Request) {
                 .and_then(|device| shelf::build(&model, &manifest, &bytes, &device));
             match built {
                 Ok(built) => {
+                    let looks = built.looks;
                     with(|desk| {
                         desk.models.retain(|old| old.id != built.id);
                         desk.models.push(Rc::new(built));
                     });
-                    post::say(&ToPage::Loaded { model, took_ms: pause::now_ms() - began_ms });
+                    post::say(&ToPage::Loaded { model, took_ms: pause::now_ms() - began_ms, looks });
                 }
                 Err(fault) => post::say(&ToPage::Refused { model, fault }),
             }

@@ -6,12 +6,14 @@
 //! - `desk`: requests wait here; a newer run pushes the older one out, and the loop that serves them.
 //! - `shelf`: models, verified before they are built.
 //! - `sampling`: a plan from noise to its last state, over `flow::integrate`.
+//! - `attention`: the page is heard between steps that are rejected, too.
 //! - `trial`: the self-test against the stored answer, and the timing of evaluations.
 //! - `device`, `post`, `pause`: open a device, answer the page, let the event loop breathe.
 //!
 //! A worker never repairs itself: after a panic or a lost device it says so once ([`protocol::ToPage::Fatal`])
 //! and the page replaces it.
 
+mod attention;
 mod desk;
 mod device;
 mod pause;

@@ -1,6 +1,6 @@
 //! Answers to the page: `[JSON text, ArrayBuffer or null]`, the buffer transferred.
 
-use js_sys::{Array, Float32Array};
+use js_sys::{Array, Uint8Array};
 use protocol::ToPage;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, PerformanceResourceTiming};
@@ -10,9 +10,9 @@ pub(crate) fn say(message: &ToPage) {
     post(message, &JsValue::NULL);
 }
 
-/// Sends a message with numbers, which are copied out of the program's memory once and then transferred.
-pub(crate) fn say_with(message: &ToPage, numbers: &[f32]) {
-    post(message, &Float32Array::new_from_slice(numbers).buffer());
+/// Sends a message with bytes, which are copied out of the program's memory once and then transferred.
+pub(crate) fn say_with(message: &ToPage, bytes: &[u8]) {
+    post(message, &Uint8Array::new_from_slice(bytes).buffer());
 }
 
 /// Bytes that this worker moved over the network so far, as far as the browser tells.

@@ -3,36 +3,43 @@
 //! Noise is drawn on the host, so it is the same on every device. Time is counted where the network works
 //! and its result is read; pauses and messages do not count.
 
+use crate::attention::{Attending, Attentive};
 use crate::shelf::Model;
 use crate::{desk, pause, post};
 use burn::tensor::{Tensor, TensorData};
 use flow::guidance::Guided;
 use flow::integrate::{End, Outcome, Report, integrate};
-use flow::plan::SamplePlan;
+use flow::plan::{MOST_EVALUATIONS, SamplePlan};
 use models::ConditionalNetwork;
 use protocol::{Fault, RunEnd, ToPage};
 use std::ops::ControlFlow;
 
-/// Integrates a plan; `observe` sees the noise and every accepted state.
-pub(crate) async fn run(
+/// Integrates a plan; `observe` sees the noise and every accepted state. A `run` that the page no longer wants ends
+/// with an error, or when `observe` says so.
+pub(crate) async fn integrated(
     model: &Model,
     plan: &SamplePlan,
-    observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
-) -> Result<Outcome<Tensor<4>>, Fault> {
-    let sampling = |error: flow::Error| Fault::Sampling { what: error.to_string() };
+    run: Option<u64>,
+    observe: impl AsyncFnMut(Report<'_, Attentive>) -> ControlFlow<()>,
+) -> Result<Outcome<Attentive>, Fault> {
+    let sampling = |error: flow::Error| match error {
+        flow::Error::NotFinite { t } => Fault::NotFinite { t },
+        other => Fault::Sampling { what: other.to_string() },
+    };
     let labels: Vec<u8> = (0..plan.count).map(|image| plan.label(image)).collect();
     if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= model.classes) {
         let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
         return Err(Fault::Sampling { what });
     }
-    let [channels, height, width] = model.image;
+    let [channels, height, width] = model.looks.image;
     let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
     let shape = [plan.count, channels, height, width];
-    let noise = Tensor::<4>::from_data(TensorData::new(noise, shape), &model.device);
+    let noise = Attentive { x: Tensor::from_data(TensorData::new(noise, shape), &model.device), run };
     let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device);
-    let mut field = Guided::new(plan.guidance.clone(), network);
+    let mut field = Guided::new(plan.guidance.clone(), Attending(network));
     let stepping = plan.stepping().map_err(sampling)?;
-    integrate(&mut field, &plan.solver, &stepping, noise, None, observe).await.map_err(sampling)
+    let most = Some(MOST_EVALUATIONS);
+    integrate(&mut field, &plan.solver, &stepping, noise, most, observe).await.map_err(sampling)
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
@@ -42,11 +49,11 @@ pub(crate) async fn serve(
     plan: &SamplePlan,
 ) -> Result<Option<ToPage>, Fault> {
     let mut worked_ms = 0.0;
-    let mut began_ms = pause::now_ms();
+    let mut began_ms = pause::worked_ms();
     let mut fault = None;
-    let outcome = run(model, plan, async |report| {
-        let pixels = match pixels(model, report.x).await {
-            Ok(pixels) => pixels,
+    let outcome = integrated(model, plan, Some(run_number), async |report| {
+        let state = match numbers(report.x.x.clone()).await {
+            Ok(state) => state,
             Err(what) => {
                 fault = Some(what);
                 return ControlFlow::Break(());
@@ -54,12 +61,12 @@ pub(crate) async fn serve(
         };
         // The first report is the noise: nothing was evaluated yet, and what it took was its making.
         if report.accepted > 0 {
-            worked_ms += pause::now_ms() - began_ms;
+            worked_ms += pause::worked_ms() - began_ms;
         }
-        if pixels.iter().any(|pixel| !pixel.is_finite()) {
+        let Some(pixels) = model.looks.pixels(&state) else {
             fault = Some(Fault::NotFinite { t: report.t });
             return ControlFlow::Break(());
-        }
+        };
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
@@ -73,13 +80,17 @@ pub(crate) async fn serve(
             post::say_with(&frame, &pixels);
         }
         pause::breathe().await;
-        began_ms = pause::now_ms();
+        began_ms = pause::worked_ms();
         if desk::wants(run_number) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
-    .await?;
+    .await;
     if let Some(fault) = fault {
         return Err(fault);
     }
+    let outcome = match outcome {
+        Err(_) if !desk::wants(run_number) => return Ok(None),
+        outcome => outcome?,
+    };
     let end = match outcome.end {
         End::Finished => RunEnd::Finished,
         End::Cancelled => return Ok(None),
@@ -101,16 +112,6 @@ pub(crate) async fn serve(
 pub(crate) async fn numbers(x: Tensor<4>) -> Result<Vec<f32>, Fault> {
     let data = x.into_data_async().await.map_err(|error| Fault::Device { what: error.to_string() })?;
     data.try_into_vec::<f32>().map_err(|error| Fault::Device { what: error.to_string() })
-}
-
-/// A state as pixels in [0, 1]. NaN stays NaN, to be noticed.
-async fn pixels(model: &Model, x: &Tensor<4>) -> Result<Vec<f32>, Fault> {
-    let mut pixels = numbers(x.clone()).await?;
-    let normalization = model.normalization;
-    for value in &mut pixels {
-        *value = (*value * normalization.std + normalization.mean).clamp(0.0, 1.0);
-    }
-    Ok(pixels)
 }
 
 fn per_evaluation(worked_ms: f64, evaluations: usize) -> f64 {

@@ -2,10 +2,10 @@
 //! manifest entry, and every name and shape against the architecture.
 
 use burn::tensor::Device;
+use model_export::Kind;
 use model_export::manifest::{Manifest, SelfTest};
-use model_export::{Kind, Normalization};
 use models::{Architecture, Network};
-use protocol::Fault;
+use protocol::{Fault, Looks};
 
 /// A model that is ready to be evaluated.
 pub(crate) struct Model {
@@ -15,10 +15,8 @@ pub(crate) struct Model {
     pub(crate) network: Network,
     /// Where the network lives.
     pub(crate) device: Device,
-    /// Channels, height, width.
-    pub(crate) image: [usize; 3],
     /// From model values to pixels.
-    pub(crate) normalization: Normalization,
+    pub(crate) looks: Looks,
     /// The label that stands for no class.
     pub(crate) null_class: usize,
     /// Number of classes.
@@ -54,6 +52,7 @@ pub(crate) fn build(id: &str, manifest: &str, bytes: &[u8], device: &Device) -> 
     {
         return Err(unusable("its header and its architecture disagree about classes".to_owned()));
     }
+    let normalization = file.header.normalization;
     let weights =
         file.tensors.into_iter().map(|(name, tensor)| (name, (tensor.shape, tensor.data))).collect();
     let network = architecture.with_weights(weights, device).map_err(|error| unusable(error.to_string()))?;
@@ -61,8 +60,7 @@ pub(crate) fn build(id: &str, manifest: &str, bytes: &[u8], device: &Device) -> 
         id: id.to_owned(),
         network,
         device: device.clone(),
-        image,
-        normalization: file.header.normalization,
+        looks: Looks { image, mean: normalization.mean, std: normalization.std },
         null_class: architecture.null_class(),
         classes: architecture.classes(),
         self_test: entry.self_test.clone(),

@@ -20,16 +20,16 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
     let test = model.self_test.as_ref().ok_or_else(|| fault("the manifest has none".to_owned()))?;
     let expected = test.open(answer).map_err(|error| fault(error.to_string()))?;
     let plan: SamplePlan = test.plan.parse().map_err(|error: flow::Error| fault(error.to_string()))?;
-    let outcome = sampling::run(model, &plan, async |report| {
+    let outcome = sampling::integrated(model, &plan, None, async |report| {
         // Reading the state waits for the device, so that being alive means to have done something.
-        if sampling::numbers(report.x.clone()).await.is_ok() {
+        if sampling::numbers(report.x.x.clone()).await.is_ok() {
             post::say(&ToPage::Alive);
         }
         pause::breathe().await;
         ControlFlow::Continue(())
     })
     .await?;
-    let got = sampling::numbers(outcome.x).await?;
+    let got = sampling::numbers(outcome.x.x).await?;
     if got.len() != expected.len() {
         return Err(fault(format!("{} numbers, the stored answer has {}", got.len(), expected.len())));
     }
@@ -45,7 +45,7 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
 pub(crate) async fn measure(model: &Model) -> Result<Option<[f64; 2]>, Fault> {
     let mut result = [0.0; 2];
     for (batch, result) in MEASURED_BATCHES.into_iter().zip(&mut result) {
-        let [channels, height, width] = model.image;
+        let [channels, height, width] = model.looks.image;
         let noise = flow::noise::batch(0, 0..batch as u64, channels * height * width);
         let noise = TensorData::new(noise, [batch, channels, height, width]);
         let x = Tensor::<4>::from_data(noise, &model.device);

@@ -4,26 +4,28 @@
 //! behind it; it must reproduce a stored answer, and it takes over if it is faster. When it is lost later, the
 //! CPU takes the same plan over. One task at a time prepares machines and models, and it always looks at the newest wish.
 //!
-//! - `prepare`: the lists, a machine, a verified model. `run`: frames onto the screen. `takeover`: the GPU behind.
+//! - `stock`: what was fetched. `prepare`: a machine with a verified model. `run`: frames onto the screen. `takeover`: the
+//!   GPU behind.
 
 mod prepare;
 mod run;
+mod stock;
 mod takeover;
 
 use crate::catalog::{Catalog, Site};
 use crate::fetch;
 use crate::film::Film;
 use crate::machine::Machine;
-use crate::session::{Badge, Session};
+use crate::session::{About, Badge, Session};
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
-use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use protocol::{Backend, Fault};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use stock::Stock;
 
 /// How often a broken CPU program is started again before the reader is told.
 const CPU_RESTARTS: u32 = 1;
@@ -41,8 +43,7 @@ struct Behind {
     forced: Option<Backend>,
     /// Whether the wish names a model; else the manifest says which comes first.
     names_model: Cell<bool>,
-    lists: RefCell<Option<Rc<Lists>>>,
-    files: RefCell<HashMap<String, Uint8Array>>,
+    stock: Stock,
     machines: RefCell<HashMap<&'static str, Machine>>,
     chosen: Cell<Backend>,
     wished: RefCell<Option<SamplePlan>>,
@@ -58,6 +59,8 @@ struct Behind {
     /// Models whose stored answer the GPU in use has reproduced.
     proven: RefCell<Vec<String>>,
     cpu_restarts: Cell<u32>,
+    /// How many programs did not start.
+    misstarts: Cell<u32>,
 }
 
 /// The conductor's handle.
@@ -71,8 +74,7 @@ impl Conductor {
             session,
             forced,
             names_model: Cell::new(names_model),
-            lists: RefCell::default(),
-            files: RefCell::default(),
+            stock: Stock::default(),
             machines: RefCell::default(),
             chosen: Cell::new(forced.unwrap_or(Backend::Cpu)),
             wished: RefCell::default(),
@@ -84,17 +86,30 @@ impl Conductor {
             gpu_tried: Cell::new(forced.is_some()),
             proven: RefCell::default(),
             cpu_restarts: Cell::new(0),
+            misstarts: Cell::new(0),
         }))
     }
 
     /// Asks for a plan, in the middle of a gesture or not. The newest wish counts; a run in progress ends.
     pub(crate) fn wish(&self, plan: SamplePlan, dragging: bool) {
-        // What the run before still says no longer counts, and what is on screen is no longer what is asked for.
-        self.0.run.set(self.0.run.get() + 1);
+        // What is on screen is no longer what is asked for, and what was said of it is no longer true.
+        let session = self.0.session;
         self.0.dragging.set(dragging);
+        session.stale.set(true);
+        session.spoken.set(String::new());
+        session.replace_notices(About::Run, Vec::new());
+        session.show(|film| film.complete = false);
+        self.take(plan);
+    }
+
+    /// Ends the run in progress, and prepares the plan's.
+    fn take(&self, plan: SamplePlan) {
+        // What the run before still says no longer counts.
+        self.0.run.set(self.0.run.get() + 1);
         *self.0.coming.borrow_mut() = None;
-        self.0.session.stale.set(true);
-        self.0.session.show(|film| film.complete = false);
+        for machine in self.0.machines.borrow().values() {
+            machine.cancel();
+        }
         *self.0.wished.borrow_mut() = Some(plan);
         if !self.0.preparing.replace(true) {
             let conductor = self.clone();
@@ -131,7 +146,8 @@ impl Conductor {
         session.stale.set(false);
         session.loading.set(None);
         session.playing.set(false);
-        session.spoken.set(format!("{}. {}", failure.title, failure.text));
+        // What went wrong is an alert, and is read as such.
+        session.spoken.set(String::new());
         session.failure.set(Some(failure));
         session.transferred.set(fetch::transferred());
     }
@@ -144,7 +160,7 @@ impl Conductor {
             Backend::Cpu if self.0.chosen.get() == Backend::Gpu => {}
             Backend::Cpu if self.0.cpu_restarts.get() < CPU_RESTARTS => {
                 self.0.cpu_restarts.set(self.0.cpu_restarts.get() + 1);
-                self.0.session.notice(words::cpu_restarted());
+                self.0.session.notice(About::Machine, words::cpu_restarted());
                 self.again();
             }
             Backend::Cpu => self.fail(words::machine_failed(&self.label(), fault)),
@@ -155,7 +171,7 @@ impl Conductor {
         let was_chosen = self.0.chosen.replace(Backend::Cpu) == Backend::Gpu;
         self.dismiss(Backend::Gpu);
         if was_chosen {
-            self.0.session.notice(words::gpu_lost());
+            self.0.session.notice(About::Machine, words::gpu_lost());
             self.reason(Backend::Cpu, words::after_gpu());
             if self.0.running_on.get() == Some(Backend::Gpu) {
                 self.again();

@@ -1,19 +1,15 @@
-//! Before a run: the site's lists, a machine, and a verified model on it.
+//! Before a run: a machine, and a verified model on it.
 
 use super::{Conductor, Lists};
-use crate::catalog::{Catalog, Entry, MANIFEST, SITE, Site};
-use crate::fetch::{self, FetchError};
+use crate::catalog::{Entry, MANIFEST, Program};
+use crate::fetch::FetchError;
 use crate::machine::{Machine, Patience};
 use crate::probe;
-use crate::session::Loading;
+use crate::session::About;
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
-use futures::future::try_join_all;
-use js_sys::Uint8Array;
 use leptos::prelude::*;
 use protocol::{Backend, Fault};
-use std::cell::RefCell;
-use std::rc::Rc;
 
 /// A graphics processor that hangs says nothing. Half a minute is far more than a step takes on any real one.
 const GPU_PATIENCE: Patience = Patience { question_s: 120, run_s: 30 };
@@ -36,7 +32,10 @@ impl Conductor {
     pub(super) async fn prepare(&self, plan: &SamplePlan) -> Result<(Machine, String), Failure> {
         let behind = &self.0;
         let lists = self.lists().await?;
-        let entry = self.model(&lists, &plan.model).ok_or_else(|| words::lists_unreadable(MANIFEST))?;
+        let entry = self.model(&lists, &plan.model).ok_or_else(|| {
+            behind.stock.distrust(MANIFEST);
+            words::lists_unreadable(MANIFEST)
+        })?;
         if behind.chosen.get() == Backend::Gpu {
             match self.prepare_gpu(&lists, entry, true).await {
                 Ok(machine) => {
@@ -47,7 +46,9 @@ impl Conductor {
                 }
                 Err(NotGpu::Because(sentence)) => {
                     behind.chosen.set(Backend::Cpu);
-                    self.reason(Backend::Cpu, sentence);
+                    let in_vain = behind.forced == Some(Backend::Gpu);
+                    let reason = if in_vain { words::forced_in_vain(&sentence) } else { sentence };
+                    self.reason(Backend::Cpu, reason);
                 }
             }
         }
@@ -55,14 +56,22 @@ impl Conductor {
             Ok(machine) => machine,
             // Without its CPU program a browser may still have a GPU.
             Err(NoCpu { program: true, .. }) if !behind.gpu_tried.replace(true) => {
-                let gpu = self.prepare_gpu(&lists, entry, true).await;
-                let machine = match gpu {
-                    Ok(machine) => machine,
-                    Err(_) => self.prepare_cpu(&lists, entry).await.map_err(|no| no.failure)?,
-                };
-                behind.chosen.set(machine.backend);
-                self.reason(machine.backend, words::cpu_program_failed());
-                machine
+                match self.prepare_gpu(&lists, entry, true).await {
+                    Ok(machine) => {
+                        behind.chosen.set(Backend::Gpu);
+                        self.reason(Backend::Gpu, words::cpu_program_failed());
+                        machine
+                    }
+                    Err(NotGpu::Because(sentence)) => {
+                        let again = self.prepare_cpu(&lists, entry).await.map_err(|no| {
+                            // Neither works now; when the CPU does later, the GPU is looked at behind it as usual.
+                            behind.gpu_tried.set(false);
+                            no.failure
+                        })?;
+                        self.reason(Backend::Cpu, sentence);
+                        again
+                    }
+                }
             }
             Err(no) => return Err(no.failure),
         };
@@ -84,7 +93,7 @@ impl Conductor {
         }
         let entry = lists.catalog.entry(&lists.catalog.default)?;
         if named {
-            behind.session.notice(words::model_unknown(id, &entry.label));
+            behind.session.notice(About::Address, words::model_unknown(id, &entry.label));
         }
         if entry.id != id {
             behind.session.wish.update(|wish| {
@@ -93,28 +102,6 @@ impl Conductor {
             });
         }
         Some(entry)
-    }
-
-    /// The site's lists, fetched once.
-    async fn lists(&self) -> Result<Rc<Lists>, Failure> {
-        if let Some(lists) = self.0.lists.borrow().clone() {
-            return Ok(lists);
-        }
-        let (site, manifest) = futures::future::try_join(fetch::text(SITE), fetch::text(MANIFEST))
-            .await
-            .map_err(|error| words::lists_missing(&error))?;
-        let site: Site = serde_json::from_str(&site).map_err(|error| {
-            leptos::logging::warn!("{SITE}: {error}");
-            words::lists_unreadable(SITE)
-        })?;
-        let catalog: Catalog = serde_json::from_str(&manifest).map_err(|error| {
-            leptos::logging::warn!("{MANIFEST}: {error}");
-            words::lists_unreadable(MANIFEST)
-        })?;
-        let lists = Rc::new(Lists { site, catalog, manifest });
-        *self.0.lists.borrow_mut() = Some(lists.clone());
-        self.0.session.catalog.set(Some(lists.catalog.clone()));
-        Ok(lists)
     }
 
     async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, NoCpu> {
@@ -138,6 +125,9 @@ impl Conductor {
             }
         };
         self.fetch_all(&needed, true).await.map_err(missing)?;
+        if running.is_none() && !self.is_whole(program) {
+            return Err(NoCpu { program: true, failure: words::program_damaged(backend) });
+        }
 
         let failed = |fault: Fault| {
             leptos::logging::warn!("the {} worker: {fault}", backend.label());
@@ -146,24 +136,44 @@ impl Conductor {
         };
         let machine = match running {
             Some(machine) => machine,
-            None => {
-                let wasm = self.file(&program.wasm);
-                let conductor = self.clone();
-                let machine = Machine::start(backend, program, &wasm, None, move |event| {
-                    conductor.hear(backend, event);
-                })
-                .await
-                .map_err(failed)?;
-                self.0.machines.borrow_mut().insert(backend.id(), machine.clone());
-                machine
-            }
+            None => self.start(backend, program, None).await.map_err(failed)?,
         };
-        let bytes = self.file(&entry.url());
+        let bytes = self.0.stock.file(&entry.url());
         if let Err(fault) = machine.load(&entry.id, &lists.manifest, &bytes).await {
-            // Fetched again when it is asked for again: it may have been damaged on its way.
-            self.0.files.borrow_mut().remove(&entry.url());
+            // It may have been damaged on its way, or be of another version than the list that names it.
+            self.0.stock.distrust(&entry.url());
             return Err(failed(fault));
         }
+        Ok(machine)
+    }
+
+    /// Whether a program that was fetched has the size that the list announced; one that has not is given up.
+    fn is_whole(&self, program: &Program) -> bool {
+        let stock = &self.0.stock;
+        let whole = u64::from(stock.file(&program.wasm).length()) == program.bytes;
+        if !whole {
+            leptos::logging::warn!("{} is not {} bytes long", program.wasm, program.bytes);
+            stock.distrust(&program.wasm);
+        }
+        whole
+    }
+
+    /// Starts a program that was fetched; one that does not start is given up.
+    async fn start(
+        &self,
+        backend: Backend,
+        program: &Program,
+        patience: Option<Patience>,
+    ) -> Result<Machine, Fault> {
+        let (stock, misstarts) = (&self.0.stock, self.0.misstarts.get());
+        let (conductor, wasm) = (self.clone(), stock.file(&program.wasm));
+        let tell = move |event| conductor.hear(backend, event);
+        let started = Machine::start(backend, program, &wasm, patience, misstarts, tell);
+        let machine = started.await.inspect_err(|_| {
+            self.0.misstarts.set(self.0.misstarts.get() + 1);
+            stock.distrust(&program.wasm);
+        })?;
+        self.0.machines.borrow_mut().insert(backend.id(), machine.clone());
         Ok(machine)
     }
 
@@ -200,24 +210,20 @@ impl Conductor {
             leptos::logging::warn!("{error:?}");
             because(words::gpu_missing())
         })?;
+        if running.is_none() && !self.is_whole(program) {
+            return Err(because(words::gpu_damaged()));
+        }
         let machine = match running {
             Some(machine) => machine,
-            None => {
-                let wasm = self.file(&program.wasm);
-                let conductor = self.clone();
-                let started = Machine::start(backend, program, &wasm, Some(GPU_PATIENCE), move |event| {
-                    conductor.hear(backend, event);
-                });
-                let machine = started.await.map_err(refused)?;
-                self.0.machines.borrow_mut().insert(backend.id(), machine.clone());
-                machine
-            }
+            None => self.start(backend, program, Some(GPU_PATIENCE)).await.map_err(refused)?,
         };
         let tried = async {
-            machine.load(&entry.id, &lists.manifest, &self.file(&entry.url())).await.map_err(refused)?;
+            let stock = &self.0.stock;
+            let model = stock.file(&entry.url());
+            machine.load(&entry.id, &lists.manifest, &model).await.map_err(refused)?;
             if !proven {
-                let (worst, agrees) =
-                    machine.self_test(&entry.id, &self.file(&answer_url)).await.map_err(refused)?;
+                let answer = stock.file(&answer_url);
+                let (worst, agrees) = machine.self_test(&entry.id, &answer).await.map_err(refused)?;
                 if !agrees {
                     return Err(because(words::gpu_wrong(worst)));
                 }
@@ -230,43 +236,5 @@ impl Conductor {
             return Err(why);
         }
         Ok(machine)
-    }
-
-    /// Fetches what is not here yet, at the same time, under one bar.
-    async fn fetch_all(&self, needed: &[(String, u64)], shown: bool) -> Result<(), (String, FetchError)> {
-        let session = self.0.session;
-        let missing: Vec<_> =
-            needed.iter().filter(|(url, _)| !self.0.files.borrow().contains_key(url)).cloned().collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let total = missing.iter().map(|(_, bytes)| bytes).sum();
-        let arrived = Rc::new(RefCell::new(vec![0_u64; missing.len()]));
-        if shown {
-            session.loading.set(Some(Loading { arrived: 0, total }));
-        }
-        let fetches = missing.iter().enumerate().map(|(index, (url, _))| {
-            let arrived = arrived.clone();
-            async move {
-                let bytes = fetch::bytes(url, |so_far| {
-                    arrived.borrow_mut()[index] = so_far;
-                    if shown {
-                        let arrived = arrived.borrow().iter().sum();
-                        session.loading.set(Some(Loading { arrived, total }));
-                    }
-                })
-                .await
-                .map_err(|error| (url.clone(), error))?;
-                self.0.files.borrow_mut().insert(url.clone(), bytes);
-                Ok(())
-            }
-        });
-        try_join_all(fetches).await?;
-        session.transferred.set(fetch::transferred());
-        Ok(())
-    }
-
-    fn file(&self, url: &str) -> Uint8Array {
-        self.0.files.borrow().get(url).cloned().unwrap_or_else(|| Uint8Array::new_with_length(0))
     }
 }

@@ -1,9 +1,9 @@
 //! A run: its frames go to the film on screen, or wait off screen until they can replace the picture in place.
 
 use super::Conductor;
-use crate::film::{self, Film, Frame};
+use crate::film::{Film, Frame};
 use crate::machine::{Event, Machine};
-use crate::session::Tally;
+use crate::session::{About, Tally};
 use crate::{fetch, player, words};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -13,6 +13,10 @@ use std::time::Duration;
 /// How long a picture may take to replace the one before it in place, while a slider is dragged. A run that takes longer
 /// is shown as it forms.
 const IN_PLACE_MS: u64 = 500;
+
+/// How long a CPU may stay in a step of a run that is no longer wanted. It hears nothing until the step is done, and with
+/// many digits that may take long; a new one with the same program is ready in less than a second.
+const HEEDLESS_MS: u64 = 1_000;
 
 impl Conductor {
     pub(super) fn run(&self, machine: &Machine, plan: SamplePlan) {
@@ -26,8 +30,11 @@ impl Conductor {
         session.tally.set(Tally::default());
         session.failure.set(None);
         session.loading.set(None);
+        // The noise needs no network: it is on screen before the machine has time for it.
+        let noise = machine.looks(&plan.model).and_then(|looks| looks.noise(&plan));
+        let film = Film::begun(noise);
         if behind.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
-            *behind.coming.borrow_mut() = Some(Film::default());
+            *behind.coming.borrow_mut() = Some(film);
             let conductor = self.clone();
             set_timeout(
                 move || {
@@ -38,10 +45,22 @@ impl Conductor {
                 Duration::from_millis(IN_PLACE_MS),
             );
         } else {
-            session.show(|film| *film = Film::default());
+            session.stale.set(film.frames.is_empty());
+            session.show(|shown| *shown = film);
             player::restart(session);
         }
-        machine.sample(run, plan);
+        let occupied = machine.sample(run, plan.clone());
+        if occupied && machine.backend == Backend::Cpu {
+            let (conductor, machine) = (self.clone(), machine.clone());
+            let replace = move || {
+                let newest = conductor.0.run.get() == run && !conductor.0.preparing.get();
+                if newest && machine.is_heedless() {
+                    conductor.dismiss(Backend::Cpu);
+                    conductor.take(plan);
+                }
+            };
+            set_timeout(replace, Duration::from_millis(HEEDLESS_MS));
+        }
     }
 
     /// Shows a run that waits off screen as it forms, from the beginning.
@@ -54,13 +73,19 @@ impl Conductor {
         }
     }
 
-    /// Adds to the film that the current run makes, on screen or off.
-    fn film(&self, edit: impl FnOnce(&mut Film)) {
+    /// Adds a state to the film that the current run makes, on screen or off.
+    fn film(&self, frame: Frame, tally: Tally) {
+        let session = self.0.session;
         match &mut *self.0.coming.borrow_mut() {
-            Some(coming) => edit(coming),
+            Some(coming) => {
+                coming.take(frame);
+                session.tally.set(tally);
+            }
             None => {
-                self.0.session.show(edit);
-                self.0.session.stale.set(false);
+                session.grow(frame, tally);
+                if session.stale.get_untracked() {
+                    session.stale.set(false);
+                }
             }
         }
     }
@@ -72,12 +97,8 @@ impl Conductor {
                 if run != behind.run.get() {
                     return;
                 }
-                let session = behind.session;
-                let pixels = film::bytes(&pixels);
-                self.film(|film| film.frames.push(Frame { t, pixels }));
-                session.tally.update(|tally| {
-                    *tally = Tally { evaluations, evaluation_ms, accepted, ..*tally };
-                });
+                let tally = Tally { evaluations, evaluation_ms, accepted, ..Tally::default() };
+                self.film(Frame { t, accepted, pixels }, tally);
             }
             Event::Run(ToPage::Done { run, end, t, accepted, rejected, evaluations, evaluation_ms }) => {
                 if run != behind.run.get() {
@@ -85,15 +106,17 @@ impl Conductor {
                 }
                 let session = behind.session;
                 behind.running_on.set(None);
-                self.film(|film| film.complete = true);
                 let in_place = behind.coming.borrow_mut().take();
-                if let Some(coming) = in_place {
-                    session.show(|film| *film = coming);
-                    session.stale.set(false);
-                }
+                session.show(|film| {
+                    if let Some(coming) = in_place {
+                        *film = coming;
+                    }
+                    film.complete = true;
+                });
+                session.stale.set(false);
                 session.tally.set(Tally { evaluations, evaluation_ms, accepted, rejected, end: Some(end) });
                 if let Some(sentence) = words::ended_early(end, t) {
-                    session.notice(sentence);
+                    session.notice(About::Run, sentence);
                 }
                 player::settle(session);
                 self.speak(evaluations);
@@ -119,16 +142,16 @@ impl Conductor {
     fn speak(&self, evaluations: usize) {
         let session = self.0.session;
         let sentence = session.wish.with_untracked(|wish| {
-            let digits = if wish.plan.count == 1 { "digit" } else { "digits" };
+            let digits = words::counted(wish.plan.count, "digit");
             let solver = wish.plan.solver.choice().entry().label;
-            format!("{} {digits}, {solver}, {evaluations} evaluations, done", wish.plan.count)
+            format!("{digits}, {solver}, {}, done", words::counted(evaluations, "evaluation"))
         });
         session.spoken.set(sentence);
     }
 
     pub(super) fn label(&self) -> String {
         let id = self.0.session.wish.with_untracked(|wish| wish.plan.model.clone());
-        let lists = self.0.lists.borrow();
+        let lists = self.0.stock.lists();
         let entry = lists.as_ref().and_then(|lists| lists.catalog.entry(&id));
         entry.map_or(id, |entry| entry.label.clone())
     }

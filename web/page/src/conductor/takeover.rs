@@ -35,13 +35,13 @@ impl Conductor {
         if probe::saves_data() {
             return Err(because(words::no_gpu(probe::NoGpu::SavesData)));
         }
-        let Some(lists) = self.0.lists.borrow().clone() else { return Ok(()) };
+        let Some(lists) = self.0.stock.lists() else { return Ok(()) };
         let id = self.0.session.wish.with_untracked(|wish| wish.plan.model.clone());
         let Some(entry) = lists.catalog.entry(&id) else { return Ok(()) };
         let gpu = self.prepare_gpu(&lists, entry, false).await?;
         // The program's bytes are not needed again: a lost GPU is not tried a second time.
         if let Some(program) = lists.site.program(Backend::Gpu) {
-            self.0.files.borrow_mut().remove(&program.wasm);
+            self.0.stock.forget(&program.wasm);
         }
         let gpu_ms = gpu.measure(&id).await.map_err(refused)?[DECISIVE];
         let Some(cpu) = self.machine(Backend::Cpu) else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use super::slider::Slider;
 use crate::session::{Change, Session};
+use crate::words::counted;
 use flow::plan::{Budget, SamplePlan};
 use leptos::prelude::*;
 
@@ -56,7 +57,7 @@ fn Steps() -> impl IntoView {
     });
     let expected = session.part(SamplePlan::expected_evaluations);
     let said = move || match expected.get() {
-        Some(evaluations) => format!("{}, {evaluations} evaluations", steps.get()),
+        Some(evaluations) => format!("{}, {}", steps.get(), counted(evaluations, "evaluation")),
         None => steps.get().to_string(),
     };
     view! {

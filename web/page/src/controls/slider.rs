@@ -1,4 +1,4 @@
-//! A labelled slider: dragging changes the plan at once, letting go settles the change.
+//! A labelled slider: dragging changes the plan at once, letting go settles the change. A key moves it by one position.
 
 use crate::session::Change;
 use leptos::prelude::*;
@@ -39,6 +39,9 @@ pub(crate) fn Slider(
             moved.run((position, change));
         }
     };
+    // An arrow key is told as a drag of one position that is let go at once, which it is not.
+    let by_key = StoredValue::new(false);
+    let told = move |change| if by_key.get_value() { Change::Nudged(id) } else { change };
     let described = (!about.is_empty()).then(|| format!("{id}-about"));
     view! {
         <div class="slider">
@@ -49,8 +52,10 @@ pub(crate) fn Slider(
             <input type="range" id=id name=id data-testid=id min=min max=max step=step
                 aria-valuetext=said aria-describedby=described.clone()
                 prop:value=move || position.get().to_string()
-                on:input=move |event| change(&event, Change::Dragging)
-                on:change=move |event| change(&event, Change::Made)/>
+                on:keydown=move |_| by_key.set_value(true)
+                on:pointerdown=move |_| by_key.set_value(false)
+                on:input=move |event| change(&event, told(Change::Dragging))
+                on:change=move |event| change(&event, told(Change::Made))/>
             {described.map(|described| view! { <p class="about" id=described>{about}</p> })}
         </div>
     }

@@ -1,6 +1,7 @@
 //! Which solver, with its order and its price.
 
 use crate::session::{Change, Session};
+use crate::words::counted;
 use flow::plan::{Budget, SamplePlan};
 use flow::solver::Solver;
 use leptos::prelude::*;
@@ -51,9 +52,7 @@ fn cost(solver: &Solver) -> String {
         3 => "rd",
         _ => "th",
     };
-    let evaluations = solver.evaluations_per_step();
-    let plural = if evaluations == 1 { "" } else { "s" };
-    format!("{order}{ending} order, {evaluations} evaluation{plural} a step")
+    format!("{order}{ending} order, {} a step", counted(solver.evaluations_per_step(), "evaluation"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What runs and why, and what it cost: every number is measured here or counted where the network is called.
 
 use crate::session::Session;
-use crate::words::{ended_early, figure};
+use crate::words::{ended_early, figure, named};
 use leptos::prelude::*;
 
 /// The badge.
@@ -17,7 +17,7 @@ pub(crate) fn Badge() -> impl IntoView {
     let rejected = move || {
         let rejected = session.tally.with(|tally| tally.rejected);
         (rejected > 0)
-            .then(|| view! { <div class="after"><dt>"steps rejected"</dt><dd>{rejected}</dd></div> })
+            .then(|| view! { <div class="after"><dt>{named(rejected, "step")}" rejected"</dt><dd>{rejected}</dd></div> })
     };
     let sentence = move || {
         let tally = session.tally.get();
@@ -30,7 +30,7 @@ pub(crate) fn Badge() -> impl IntoView {
         <div class="badge" data-testid="badge">
             <dl>
                 <div><dt>"runs on"</dt><dd data-testid="backend">{backend}</dd></div>
-                <div class="after"><dt>"evaluations"</dt><dd data-testid="evaluations">{evaluations}</dd></div>
+                <div class="after"><dt>{move || named(evaluations(), "evaluation")}</dt><dd data-testid="evaluations">{evaluations}</dd></div>
                 <div class="after"><dt>"each"</dt><dd data-testid="evaluation-ms">{evaluation_ms}</dd></div>
                 {rejected}
             </dl>

@@ -1,6 +1,6 @@
 //! What is not as asked, while everything goes on. Each stays until the reader puts it away.
 
-use crate::session::Session;
+use crate::session::{Notice, Session};
 use leptos::prelude::*;
 
 /// The list of notices, empty most of the time.
@@ -9,13 +9,16 @@ pub(crate) fn Notices() -> impl IntoView {
     let session = expect_context::<Session>();
     view! {
         <div class="notices" role="status" data-testid="notices">
-            <For each=move || session.notices.get() key=String::clone let:sentence>
+            <For each=move || session.notices.get() key=Notice::clone let:notice>
                 {
-                    let own = sentence.clone();
-                    let dismiss = move |_| session.notices.update(|notices| notices.retain(|notice| *notice != own));
+                    let own = notice.clone();
+                    let dismiss = move |_| {
+                        session.notices.update(|notices| notices.retain(|notice| *notice != own));
+                        super::focus_screen();
+                    };
                     view! {
                         <div class="notice" data-testid="notice">
-                            <p>{sentence}</p>
+                            <p>{notice.sentence}</p>
                             <button type="button" class="button bare" aria-label="Put this note away" on:click=dismiss>"×"</button>
                         </div>
                     }

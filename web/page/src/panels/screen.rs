@@ -1,6 +1,6 @@
 //! The digits, or what keeps their place: one honest progress bar, or why there is nothing to show.
 
-use crate::canvas::{self, Palette};
+use crate::canvas::{Painter, Palette};
 use crate::session::{Session, State};
 use crate::words::size;
 use leptos::html;
@@ -34,19 +34,30 @@ pub(crate) fn Screen() -> impl IntoView {
         dark.set_onchange(Some(changed.as_ref().unchecked_ref()));
         changed.forget();
     }
-    Effect::new(move |_| {
+    // To read a style makes the browser compute it, so it is not read for every picture.
+    let palette = Memo::new(move |_| {
         appearance.track();
+        Palette::read()
+    });
+    let painter = StoredValue::new_local(Painter::default());
+    Effect::new(move |_| {
+        let palette = palette.get();
         session.filmed.track();
         let (playhead, space) = (session.playhead.get(), space.get());
         let Some(canvas) = canvas.get().filter(|_| space > 0.0) else { return };
         if let Some(picture) = session.film.with_value(|film| film.picture(playhead)) {
-            canvas::draw(&canvas, &picture, space, Palette::read());
+            painter.update_value(|painter| {
+                painter.draw(&canvas, &picture, space, palette);
+            });
         }
     });
 
     let label = move || {
         session.wish.with(|wish| match (wish.plan.count, wish.plan.digit) {
-            (1, _) => "One handwritten digit, formed from noise".to_owned(),
+            (1, flow::plan::Digit::Any) => "One handwritten digit, formed from noise".to_owned(),
+            (1, flow::plan::Digit::Class(digit)) => {
+                format!("One handwritten digit {digit}, formed from noise")
+            }
             (count, flow::plan::Digit::Any) => format!("{count} handwritten digits, formed from noise"),
             (count, flow::plan::Digit::Class(digit)) => {
                 format!("{count} handwritten digits {digit}, formed from noise")
@@ -55,7 +66,7 @@ pub(crate) fn Screen() -> impl IntoView {
     };
     let state = Memo::new(move |_| session.state());
     view! {
-        <div class="screen" node_ref=screen>
+        <div class="screen" id=super::SCREEN tabindex="-1" node_ref=screen>
             <canvas node_ref=canvas role="img" aria-label=label data-testid="digits"></canvas>
             {move || match state.get() {
                 State::Loading => Some(view! { <Loading/> }.into_any()),
@@ -105,11 +116,16 @@ fn Failed() -> impl IntoView {
     let session = expect_context::<Session>();
     let title = move || session.failure.with(|failure| failure.as_ref().map(|failure| failure.title));
     let text = move || session.failure.with(|failure| failure.as_ref().map(|failure| failure.text.clone()));
+    // The button goes away under the finger that presses it.
+    let retry = move |_| {
+        session.retry();
+        super::focus_screen();
+    };
     view! {
         <div class="veil" role="alert" data-testid="error">
-            <h3>{title}</h3>
+            <h2>{title}</h2>
             <p>{text}</p>
-            <button type="button" class="button main" on:click=move |_| session.retry()>"Try again"</button>
+            <button type="button" class="button main" data-testid="retry" on:click=retry>"Try again"</button>
         </div>
     }
 }

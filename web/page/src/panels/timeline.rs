@@ -1,5 +1,6 @@
 //! The journey from noise to digit: the schedule's knots as ticks, and a playhead that can be dragged.
 
+use crate::film::Film;
 use crate::player;
 use crate::session::Session;
 use flow::integrate::Stepping;
@@ -15,16 +16,20 @@ pub(crate) fn Timeline() -> impl IntoView {
     // Known before the first step under a schedule; with a tolerance they appear as they are taken.
     let planned = Memo::new(move |_| {
         session.wish.with(|wish| match wish.plan.stepping() {
-            Ok(Stepping::Fixed { knots }) => Some(knots),
+            Ok(Stepping::Fixed { knots }) => Some(ticks(&knots)),
             _ => None,
         })
     });
-    let taken = Memo::new(move |_| {
-        session.filmed.track();
-        session.film.with_value(|film| film.frames.iter().map(|frame| frame.t).collect::<Vec<_>>())
+    let drawn = Memo::new(move |_| {
+        planned.get().unwrap_or_else(|| {
+            session.filmed.track();
+            session.film.with_value(|film| ticks(&film.knots))
+        })
     });
-    let knots = move || planned.get().unwrap_or_else(|| taken.get());
-    let reached = Memo::new(move |_| taken.with(|taken| taken.last().copied().unwrap_or(0.0)));
+    let reached = Memo::new(move |_| {
+        session.filmed.track();
+        session.film.with_value(Film::reached)
+    });
 
     let scrub = move |t: f64| {
         session.playing.set(false);
@@ -32,58 +37,66 @@ pub(crate) fn Timeline() -> impl IntoView {
     };
     // Arrow keys go from state to state; the slider's own steps would be lost between them.
     let by_key = move |event: leptos::ev::KeyboardEvent| {
-        let (taken, now) = (taken.get_untracked(), session.playhead.get_untracked());
-        let to = match event.key().as_str() {
-            "ArrowRight" | "ArrowUp" => taken.iter().find(|&&t| t > now + 1e-9),
-            "ArrowLeft" | "ArrowDown" => taken.iter().rev().find(|&&t| t < now - 1e-9),
-            "Home" => taken.first(),
-            "End" => taken.last(),
-            _ => return,
-        };
-        event.prevent_default();
-        scrub(to.copied().unwrap_or(now));
+        let now = session.playhead.get_untracked();
+        let key = event.key();
+        let to = session.film.with_value(|film| {
+            let mut knots = film.knots.iter().copied();
+            Some(match key.as_str() {
+                "ArrowRight" | "ArrowUp" => knots.find(|&t| t > now + 1e-9),
+                "ArrowLeft" | "ArrowDown" => knots.rfind(|&t| t < now - 1e-9),
+                "Home" => knots.next(),
+                "End" => knots.next_back(),
+                _ => return None,
+            })
+        });
+        if let Some(to) = to {
+            event.prevent_default();
+            scrub(to.unwrap_or(now));
+        }
     };
     let said = move || {
         let t = session.playhead.get();
         session.filmed.track();
-        let (at, of) = session.film.with_value(|film| (film.at(t), film.frames.len().saturating_sub(1)));
+        let (at, of) = session.film.with_value(|film| (film.steps_to(t), film.knots.len().saturating_sub(1)));
         format!("t = {t:.2}, after step {at} of {of}")
     };
-    let play = move |_| {
-        if session.playing.get_untracked() {
-            session.playing.set(false);
+    let press = move || {
+        let label = if session.still.get() {
+            "One step further"
+        } else if session.playing.get() {
+            "Pause"
         } else {
-            if session.playhead.get_untracked() >= reached.get_untracked() {
-                session.playhead.set(0.0);
-            }
-            session.playing.set(true);
-        }
+            "Play again from noise"
+        };
+        let drawing = if session.still.get() {
+            "M4 2l9 7-9 7zM13 2h2v14h-2z"
+        } else if session.playing.get() {
+            "M3 2h4v14H3zM11 2h4v14h-4z"
+        } else {
+            "M4 2l11 7-11 7z"
+        };
+        (label, drawing)
     };
     view! {
         <div class="timeline">
             <div class="row">
-                <button type="button" class="button icon" data-testid="play" on:click=play
-                    aria-label=move || if session.playing.get() { "Pause" } else { "Play again from noise" }>
+                <button type="button" class="button icon" data-testid="play"
+                    on:click=move |_| player::press(session) aria-label=move || press().0>
                     <svg viewBox="0 0 18 18" aria-hidden="true">
-                        <path d=move || if session.playing.get() { "M3 2h4v14H3zM11 2h4v14h-4z" } else { "M4 2l11 7-11 7z" }></path>
+                        <path d=move || press().1></path>
                     </svg>
                 </button>
                 <div class="track">
                     <svg viewBox="0 0 1000 44" preserveAspectRatio="none" aria-hidden="true">
                         <line class="rail" x1="0" y1="22" x2=WIDTH y2="22"></line>
                         <line class="span" x1="0" y1="22" x2=move || session.playhead.get() * WIDTH y2="22"></line>
-                        {move || {
-                            knots()
-                                .into_iter()
-                                .map(|t| {
-                                    let x = format!("{:.2}", t * WIDTH);
-                                    let passed = move || session.playhead.get() + 1e-9 >= t;
-                                    view! {
-                                        <line class="knot" class:reached=passed x1=x.clone() y1="13" x2=x y2="31"></line>
-                                    }
-                                })
-                                .collect_view()
-                        }}
+                        // One path for all ticks, and once more in the accent's colour as far as the playhead: a
+                        // thousand ticks must not be a thousand elements that change.
+                        <clipPath id="passed">
+                            <rect x="-4" y="0" height="44" width=move || session.playhead.get() * WIDTH + 6.0></rect>
+                        </clipPath>
+                        <path class="knots" d=drawn></path>
+                        <path class="knots reached" clip-path="url(#passed)" d=drawn></path>
                     </svg>
                     <input type="range" min="0" max="1" step="0.001" data-testid="timeline"
                         aria-label="Time, from noise to digit" aria-valuetext=said
@@ -101,9 +114,25 @@ pub(crate) fn Timeline() -> impl IntoView {
                 <span>{move || format!("t = {:.2}", session.playhead.get())}</span>
                 <span>"digit"</span>
             </div>
-            {player::reduced_motion().then(|| view! {
+            {move || session.still.get().then(|| view! {
                 <p class="visually-hidden">"Motion is reduced: the finished digits are shown at once."</p>
             })}
         </div>
+    }
+}
+
+/// All ticks as one path.
+fn ticks(knots: &[f64]) -> String {
+    knots.iter().map(|t| format!("M{:.2} 13V31", t * WIDTH)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_knot_has_its_tick() {
+        assert_eq!(ticks(&[0.0, 0.25, 1.0]), "M0.00 13V31M250.00 13V31M1000.00 13V31");
+        assert_eq!(ticks(&[]), "");
     }
 }
