@@ -112,6 +112,11 @@ fn fails_until_tried_again(tab: &mut Tab, words: &str, mend: impl FnOnce()) {
     tab.wait_state("error");
     assert!(tab.text("error").contains(words), "{:?}", tab.text("error"));
     assert_eq!(tab.text("status"), "");
+    assert_eq!(
+        tab.eval("document.querySelectorAll('h1, [data-testid=error] h2').length"),
+        2,
+        "headings in order"
+    );
     mend();
     tab.eval("document.querySelector('[data-testid=retry]').focus(), document.activeElement.click()");
     tab.wait_state("done");

@@ -29,6 +29,34 @@ fn an_adapter_without_timestamp_queries_is_left_alone_and_the_page_says_so() {
     assert_eq!(fetched, Vec::<String>::new(), "a large program for nothing");
 }
 
+#[test]
+fn a_gpu_program_that_is_not_there_costs_nothing_and_the_page_goes_on_offline() {
+    let Some((site, program)) = named("a_gpu_program_that_is_not_there") else { return };
+    let site = copied(&site);
+    for file in xtask::web::files_below(&site.path().join("workers")).unwrap() {
+        if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("gpu-")) {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    tab.before_each_page(
+        "const adapter = { features: new Set(['timestamp-query']) }; \
+         Object.defineProperty(navigator, 'gpu', { value: { requestAdapter: async () => adapter } })",
+    );
+    tab.open("?count=1&steps=2");
+    tab.wait(
+        "reason",
+        "document.querySelector('[data-testid=reason]').innerText.includes('could not be fetched')",
+    );
+    let before = tab.picture("steps=2");
+    let offline =
+        serde_json::json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 });
+    tab.ask("Network.emulateNetworkConditions", offline);
+    tab.eval("document.querySelector('input[name=solver][value=euler]').click()");
+    assert_ne!(tab.picture("solver=euler"), before);
+}
+
 /// Opens a path until the page computes on the GPU; false when this browser has none.
 ///
 /// The page gives a graphics processor up that says nothing for half a minute. On a busy machine a software one may; a

@@ -15,7 +15,7 @@ use pipe::Pipe;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
 
 /// How long a condition may take: a software GPU on a busy machine is slow, a broken page is slow for ever.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(360);
 
 /// Flags that give a headless browser WebGPU without a graphics card.
 pub const SOFTWARE_GPU: [&str; 3] =

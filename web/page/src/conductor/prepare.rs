@@ -33,7 +33,7 @@ impl Conductor {
         let behind = &self.0;
         let lists = self.lists().await?;
         let entry = self.model(&lists, &plan.model).ok_or_else(|| {
-            behind.stock.distrust(MANIFEST);
+            behind.stock.distrust_lists();
             words::lists_unreadable(MANIFEST)
         })?;
         if behind.chosen.get() == Backend::Gpu {
@@ -52,7 +52,8 @@ impl Conductor {
                 }
             }
         }
-        let machine = match self.prepare_cpu(&lists, entry).await {
+        let cpu = self.prepare_cpu(&lists, entry).await.inspect_err(|_| behind.stock.distrust_lists());
+        let machine = match cpu {
             Ok(machine) => machine,
             // Without its CPU program a browser may still have a GPU.
             Err(NoCpu { program: true, .. }) if !behind.gpu_tried.replace(true) => {

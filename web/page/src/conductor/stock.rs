@@ -1,7 +1,8 @@
 //! What was fetched: the site's lists and files, kept until they turn out to be of no use.
 //!
 //! What failed is forgotten and asked of the server itself the next time. A damaged file may lie in the browser's cache,
-//! and a list may be older than the files that it names; neither would ever be cured by asking the cache again.
+//! and a list may be older than the files that it names; neither would ever be cured by asking the cache again. Only
+//! lists that can't be had anew stay: a reader who went offline can go on with what is here.
 
 use super::{Conductor, Lists};
 use crate::catalog::{Catalog, MANIFEST, SITE, Site};
@@ -11,7 +12,7 @@ use crate::words::{self, Failure};
 use futures::future::try_join_all;
 use js_sys::Uint8Array;
 use leptos::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -19,6 +20,7 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(super) struct Stock {
     lists: RefCell<Option<Rc<Lists>>>,
+    outdated: Cell<bool>,
     files: RefCell<HashMap<String, Uint8Array>>,
     suspects: RefCell<HashSet<String>>,
 }
@@ -39,11 +41,16 @@ impl Stock {
         self.files.borrow_mut().remove(url);
     }
 
-    /// A file that was of no use, and with it the lists that named it.
+    /// A file that was of no use.
     pub(super) fn distrust(&self, url: &str) {
         self.forget(url);
-        *self.lists.borrow_mut() = None;
-        self.suspects.borrow_mut().extend([url, SITE, MANIFEST].map(str::to_owned));
+        self.suspects.borrow_mut().insert(url.to_owned());
+    }
+
+    /// What the lists say did not work.
+    pub(super) fn distrust_lists(&self) {
+        self.outdated.set(true);
+        self.suspects.borrow_mut().extend([SITE, MANIFEST].map(str::to_owned));
     }
 
     fn source(&self, url: &str) -> Source {
@@ -58,16 +65,25 @@ impl Stock {
 }
 
 impl Conductor {
-    /// The site's lists, fetched once.
+    /// The site's lists, fetched once, and again when something that they name did not work.
     pub(super) async fn lists(&self) -> Result<Rc<Lists>, Failure> {
         let stock = &self.0.stock;
-        if let Some(lists) = stock.lists() {
-            return Ok(lists);
+        let kept = stock.lists();
+        if let Some(lists) = kept.as_ref().filter(|_| !stock.outdated.get()) {
+            return Ok(lists.clone());
         }
-        let lists = self.fetch_lists().await.inspect_err(|_| stock.distrust(SITE))?;
-        *stock.lists.borrow_mut() = Some(lists.clone());
-        self.0.session.catalog.set(Some(lists.catalog.clone()));
-        Ok(lists)
+        match self.fetch_lists().await {
+            Ok(lists) => {
+                stock.outdated.set(false);
+                *stock.lists.borrow_mut() = Some(lists.clone());
+                self.0.session.catalog.set(Some(lists.catalog.clone()));
+                Ok(lists)
+            }
+            Err(failure) => {
+                stock.distrust_lists();
+                kept.ok_or(failure)
+            }
+        }
     }
 
     async fn fetch_lists(&self) -> Result<Rc<Lists>, Failure> {
