@@ -28,9 +28,8 @@ impl<'a> ConditionalNetwork<'a> {
 
     fn forward(&self, t: f64, x: Tensor<4>, labels: Vec<i32>) -> Tensor<4> {
         let batch = labels.len();
-        let times = Tensor::<1>::full([batch], t as f32, &self.device);
         let class = Tensor::<1, Int>::from_data(TensorData::new(labels, [batch]), &self.device);
-        self.network.forward(x, times, class)
+        self.network.forward_at(x, &vec![t as f32; batch], class)
     }
 
     fn nulls(&self) -> Vec<i32> {

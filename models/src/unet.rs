@@ -9,7 +9,7 @@
 use crate::architecture::ArchitectureError;
 use crate::layers::{
     Attention, AttentionConfig, GroupNorm, GroupNormConfig, Residual, ResidualConfig, conv1x1, conv3x3,
-    conv3x3_zero, depth_to_space, sinusoidal, space_to_depth,
+    conv3x3_zero, depth_to_space, sinusoidal, sinusoidal_of, space_to_depth,
 };
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -251,8 +251,18 @@ impl UNet {
     /// - `class`: `[batch]`, 0 to classes - 1, or classes for the null class
     /// - returns the shape of `x`.
     pub fn forward(&self, x: Tensor<4>, t: Tensor<1>, class: Tensor<1, Int>) -> Tensor<4> {
-        let [batch] = t.dims();
-        let time = self.time2.forward(silu(self.time1.forward(sinusoidal(t, self.embedding))));
+        self.forward_embedded(x, sinusoidal(t, self.embedding), class)
+    }
+
+    /// As [`forward`](Self::forward), at times that the host knows; more accurate on a GPU.
+    pub fn forward_at(&self, x: Tensor<4>, times: &[f32], class: Tensor<1, Int>) -> Tensor<4> {
+        let embedded = sinusoidal_of(times, self.embedding, &x.device());
+        self.forward_embedded(x, embedded, class)
+    }
+
+    fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
+        let [batch, _] = time.dims();
+        let time = self.time2.forward(silu(self.time1.forward(time)));
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, self.embedding]);
         let modulations = self.modulation.forward(silu(time + class));
         let mut modulations = Modulations { all: modulations, widths: self.modulation_widths.iter(), at: 0 };

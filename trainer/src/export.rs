@@ -1,7 +1,7 @@
 //! Writes a trained model as a compact file, chooses its precision by measuring, and updates the manifest.
 //!
 //! `auto` exports int8 only if its FID is less than 2% above that of f16 on the same noises. A stored answer (the
-//! final states of a small plan, computed on this device) lets the page's GPU prove itself before it shows anything.
+//! final states of a small plan, computed by Flex) lets the page's GPU prove itself before it shows anything.
 
 use crate::evaluation::{Evaluation, evaluate};
 use crate::judge::{Judge, JudgeFacts};
@@ -14,7 +14,7 @@ use burn::tensor::Device;
 use flow::plan::SamplePlan;
 use model_export::manifest::{Manifest, ManifestEntry, SelfTest, sha256_hex};
 use model_export::{Conditioning, FORMAT, Header, ImageSpec, Kind, Precision, TensorF32, write_atomically};
-use models::{Architecture, Weights};
+use models::Weights;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ pub fn export_velocity(
 
     let bytes = model_export::write(&header, &tensors, precision)?;
     let file = format!("{}.safetensors", recipe.name);
-    let answer = answer(&Source::from_bytes(&bytes, device)?, &recipe.name, device)?;
+    let answer = answer(&bytes, &recipe.name)?;
     std::fs::create_dir_all(&options.dir)
         .with_context(|| format!("cannot create {}", options.dir.display()))?;
     let answer_file = format!("{}.self-test.bin", recipe.name);
@@ -229,12 +229,14 @@ fn self_test_plan(model: &str) -> Result<SamplePlan> {
     Ok(format!("{SELF_TEST}&model={model}").parse::<SamplePlan>()?)
 }
 
-/// The final states of the self-test's plan, little-endian f32, in the network's own values.
-fn answer(source: &Source, model: &str, device: &Device) -> Result<Vec<u8>> {
+/// The final states of the self-test's plan, little-endian f32, in the network's own values. Always by Flex, whatever device
+/// trained: it is what all others are compared with.
+fn answer(file: &[u8], model: &str) -> Result<Vec<u8>> {
+    let device = &Device::flex();
+    let source = Source::from_bytes(file, device)?;
     let plan = self_test_plan(model)?;
     let labels: Vec<u8> = (0..plan.count).map(|i| plan.label(i)).collect();
-    let architecture: &Architecture = &source.architecture;
-    let sampler = Sampler::new(&source.network, architecture, source.normalization, device);
+    let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, device);
     let (values, _) = sampler.batch(&plan, &labels, 0..plan.count as u64)?;
     Ok(values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use flow::guidance::Guided;
 use flow::integrate::{End, integrate};
-use flow::plan::SamplePlan;
+use flow::plan::{MOST_EVALUATIONS, SamplePlan};
 use models::{Architecture, ConditionalNetwork, Network};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// Images that go through the network together.
 const BATCH: usize = 100;
-/// An adaptive run that asks for more gives up.
-const MOST_EVALUATIONS: usize = 10_000;
 
 /// A network ready to sample.
 pub struct Sampler<'a> {

@@ -10,7 +10,7 @@ pub use attention::{Attention, AttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use residual::{Residual, ResidualConfig};
 pub use space_to_depth::{depth_to_space, space_to_depth};
-pub use time_embedding::sinusoidal;
+pub use time_embedding::{sinusoidal, sinusoidal_of};
 
 use burn::module::Initializer;
 use burn::nn::PaddingConfig2d;

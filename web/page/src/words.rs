@@ -174,7 +174,7 @@ pub(crate) fn gpu_absent() -> String {
 /// The graphics processor gave another answer than the stored one.
 pub(crate) fn gpu_wrong(worst: f32) -> String {
     let off =
-        if worst.is_finite() && worst < 1e6 { format!(" (it is off by {worst:.2})") } else { String::new() };
+        if worst.is_finite() && worst < 1e6 { format!(" (it is off by {worst:.1e})") } else { String::new() };
     format!(
         "The graphics processor does not reproduce a stored picture{off}, so it is not trusted and the \
          processor computes."
