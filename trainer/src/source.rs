@@ -4,7 +4,7 @@ use crate::recipe::Normalization;
 use crate::train::{Checkpoint, State, latest};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use model_export::manifest::{Manifest, sha256_hex};
+use model_export::manifest::{Manifest, verify};
 use model_export::{Header, Kind, Precision};
 use models::{Architecture, Network, Weights};
 use std::path::Path;
@@ -121,13 +121,11 @@ pub fn read_verified(path: &Path, accepted: &str) -> Result<Vec<u8>> {
         let name = path.file_name()?.to_str()?;
         manifest.models.into_iter().find(|entry| entry.file == name)
     });
-    if let Some(entry) = listed
-        && entry.sha256 != sha256_hex(&bytes)
-    {
-        bail!(
-            "{}: its SHA-256 is not the one in manifest.json beside it: it was damaged, or replaced without `export`",
-            path.display()
-        );
+    if let Some(entry) = listed {
+        verify(&entry, &bytes).with_context(|| {
+            let path = path.display();
+            format!("{path} is not the file that manifest.json beside it lists: damaged, or replaced without `export`")
+        })?;
     }
     Ok(bytes)
 }

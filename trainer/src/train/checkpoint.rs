@@ -193,15 +193,16 @@ impl Checkpoint {
     pub fn check_recipe(&self, now: &Recipe) -> Result<()> {
         let then = self.recipe()?;
         let decisive = |recipe: &Recipe| {
-            let mut table = toml::Table::try_from(recipe).unwrap_or_default();
+            let mut table = toml::Table::try_from(recipe)
+                .map_err(|e| CheckpointError::Damaged { path: self.dir.clone(), what: e.to_string() })?;
             // What is written while training, and what people call it, may change.
             for key in ["output", "label", "about"] {
                 table.remove(key);
             }
-            table
+            Ok(table)
         };
         let mut differ = Vec::new();
-        differences("", &decisive(&then), &decisive(now), &mut differ);
+        differences("", &decisive(&then)?, &decisive(now)?, &mut differ);
         if differ.is_empty() {
             return Ok(());
         }
