@@ -33,7 +33,7 @@ fn compute(answer: &Answer, device: &Device) -> (Vec<f32>, usize) {
     let noise = Tensor::<4>::from_data(noise, device);
     let stepping = plan.stepping().unwrap();
     let observe = async |_: Report<'_, Tensor<4>>| ControlFlow::Continue(());
-    let run = integrate(&mut field, &plan.solver, &stepping, noise, None, observe);
+    let run = integrate(&mut field, &plan.solver, &stepping, noise, &plan.options(0), observe);
     let outcome = pollster::block_on(run).unwrap();
     assert_eq!(outcome.end, End::Finished, "at t = {}", outcome.t);
     (outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations)

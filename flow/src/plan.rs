@@ -9,7 +9,7 @@
 use crate::Error;
 use crate::error::nearest;
 use crate::guidance::Guidance;
-use crate::integrate::Stepping;
+use crate::integrate::{Options, Stepping};
 use crate::schedule::Schedule;
 use crate::solver::Solver;
 use std::fmt;
@@ -218,6 +218,12 @@ impl SamplePlan {
                 })
             }
         }
+    }
+
+    /// What else a run of this plan needs, when its first image is number `first_image`: within
+    /// [`MOST_EVALUATIONS`], on the linear path unless the caller says which path the model was trained on.
+    pub fn options(&self, first_image: u64) -> Options {
+        Options { seed: self.seed, first_image, ..Options::default() }.within(MOST_EVALUATIONS)
     }
 
     /// The digit that image number `image` shows.

@@ -39,6 +39,8 @@ pub struct Entry {
     pub label: &'static str,
     /// One line that a visitor understands.
     pub about: &'static str,
+    /// When to choose it: one sentence for the docs.
+    pub when: &'static str,
     /// The defining formula.
     pub formula: &'static str,
     /// The paper or book that it comes from.
@@ -299,10 +301,12 @@ mod tests {
                 ids.push(entry.id);
                 let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-+*".contains(c);
                 assert!(entry.id.chars().all(plain), "{} needs encoding in a URL", entry.id);
-                for text in [entry.label, entry.about, entry.formula, entry.source] {
+                for text in [entry.label, entry.about, entry.when, entry.formula, entry.source] {
                     assert!(!text.trim().is_empty() && !text.contains('\n'), "{}", entry.id);
                 }
-                assert!(entry.about.ends_with('.'), "{}: a sentence", entry.id);
+                for sentence in [entry.about, entry.when] {
+                    assert!(sentence.ends_with('.'), "{}: a sentence", entry.id);
+                }
                 for p in entry.params {
                     assert!(p.min <= p.default && p.default <= p.max && p.min < p.max, "{}", p.name);
                     assert!(p.step > 0.0 && p.step <= p.max - p.min, "{}: {}", entry.id, p.name);

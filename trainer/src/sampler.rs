@@ -103,7 +103,7 @@ impl<'a> Sampler<'a> {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);
         }
         let [channels, height, width] = self.architecture.image();
-        let noise = flow::noise::batch(plan.seed, images, self.architecture.image_len());
+        let noise = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
         let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);
         let conditional =
@@ -111,7 +111,8 @@ impl<'a> Sampler<'a> {
         let mut field = Guided::new(plan.guidance.clone(), conditional);
         let observe = async |_: flow::integrate::Report<'_, Tensor<4>>| ControlFlow::Continue(());
         let stepping = plan.stepping()?;
-        let run = integrate(&mut field, &plan.solver, &stepping, x0, Some(MOST_EVALUATIONS), observe);
+        let options = plan.options(images.start);
+        let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
         let outcome = pollster::block_on(run)?;
         match outcome.end {
             End::Finished => {}

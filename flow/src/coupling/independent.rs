@@ -12,6 +12,7 @@ impl Rule for Independent {
             id: "independent",
             label: "Independent",
             about: "Every digit starts from whatever noise comes along.",
+            when: "The default: it needs no computation and keeps class conditioning exact.",
             formula: "(x0, x1) ~ p0 p1",
             source: "Lipman et al. 2022, arXiv 2210.02747",
             params: &[],

@@ -21,6 +21,7 @@ impl Rule for Cfg {
             id: ID,
             label: "Classifier-free",
             about: "Exaggerates what distinguishes the wanted digit from digits in general.",
+            when: "The default form: any scale above 1 makes digits plainer and less varied.",
             formula: "v = v_u + w (v_c - v_u)",
             source: "Ho and Salimans 2022, arXiv 2207.12598",
             params: &[ParamSpec {

@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::field::Field;
+use crate::path::Path;
 use crate::solver::Solver;
 use crate::state::State;
 use std::ops::ControlFlow;
@@ -33,6 +34,33 @@ pub enum Stepping {
         /// The length of the first step; chosen by Hairer's rule when none is given.
         first_step: Option<f64>,
     },
+}
+
+/// What a run needs to know beside its field, solver and steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The most evaluations of this run; the best state so far comes back when they do not suffice.
+    pub max_evaluations: Option<usize>,
+    /// The path that the field was learned on: some solvers need its coefficients.
+    pub path: Path,
+    /// The seed of a stochastic solver's noise.
+    pub seed: u64,
+    /// The image index of the first sample: the noise of a sample depends on its seed and its index, not on its place.
+    pub first_image: u64,
+}
+
+impl Default for Options {
+    /// No budget, the linear path, seed 0 and images from 0 on.
+    fn default() -> Self {
+        Self { max_evaluations: None, path: Path::default(), seed: 0, first_image: 0 }
+    }
+}
+
+impl Options {
+    /// The same with a budget of evaluations.
+    pub fn within(self, max_evaluations: usize) -> Self {
+        Self { max_evaluations: Some(max_evaluations), ..self }
+    }
 }
 
 /// What an observer sees of an accepted state.
@@ -86,14 +114,13 @@ pub struct Outcome<S> {
 /// Integrates `x0` along `field`.
 ///
 /// `observe` is called for the start state (with `accepted` 0) and then for every accepted state; when it breaks
-/// before the last one, the outcome is `End::Cancelled`. `max_evaluations` bounds the evaluations of this run;
-/// the best state so far comes back when they do not suffice.
+/// before the last one, the outcome is `End::Cancelled`.
 pub async fn integrate<S, F, O>(
     field: &mut F,
     solver: &Solver,
     stepping: &Stepping,
     x0: S,
-    max_evaluations: Option<usize>,
+    options: &Options,
     observe: O,
 ) -> Result<Outcome<S>, Error>
 where
@@ -104,13 +131,13 @@ where
     match stepping {
         Stepping::Fixed { knots } => {
             fixed::check(knots)?;
-            let run = Run::new(field, x0, knots[0], knots[knots.len() - 1], max_evaluations, observe);
+            let run = Run::new(field, x0, knots[0], knots[knots.len() - 1], options.max_evaluations, observe);
             fixed::run(run, solver, knots).await
         }
         &Stepping::Adaptive { t0, t1, rtol, atol, first_step } => {
             let control = adaptive::Control { rtol, atol, first_step };
             let error_order = control.check(solver, t0, t1)?;
-            let run = Run::new(field, x0, t0, t1, max_evaluations, observe);
+            let run = Run::new(field, x0, t0, t1, options.max_evaluations, observe);
             adaptive::run(run, solver, &control, error_order, t1).await
         }
     }

@@ -13,6 +13,7 @@ impl Rule for Linear {
             id: "linear",
             label: "Straight line",
             about: "Mixes noise and data along a straight line at constant speed.",
+            when: "The default: straight lines, the easiest to learn and to integrate.",
             formula: "x_t = t x1 + (1 - t) x0, u = x1 - x0",
             source: "Liu et al. 2022, rectified flow, arXiv 2209.03003",
             params: &[],

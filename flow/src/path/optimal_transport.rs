@@ -14,6 +14,7 @@ impl Rule for OptimalTransport {
             id: "optimal-transport",
             label: "Conditional optimal transport",
             about: "A straight line that stops just short of the data, so that a trace of noise is left.",
+            when: "To reproduce the first flow-matching papers; at small sigma_min it is the linear path.",
             formula: "x_t = t x1 + (1 - (1 - sigma_min) t) x0, u = x1 - (1 - sigma_min) x0",
             source: "Lipman et al. 2022, eq. 22, arXiv 2210.02747",
             params: &[ParamSpec {

@@ -12,6 +12,7 @@ impl Rule for Cosine {
             id: "cosine",
             label: "Cosine",
             about: "Small steps near the noise and near the digit, large ones between.",
+            when: "When a model is known to be stiff at both ends.",
             formula: "g(u) = (1 - cos(pi u)) / 2",
             source: "The Chebyshev extreme points, moved to [0, 1]",
             params: &[],

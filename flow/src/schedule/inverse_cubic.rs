@@ -11,6 +11,7 @@ impl Rule for InverseCubic {
             id: "inverse-cubic",
             label: "Inverse cubic",
             about: "Leaves the noise in large strides and slows down towards the finished digit.",
+            when: "The default: it spends its steps where the last noise leaves the paper.",
             formula: "g(u) = 1 - (1 - u)^3",
             source: "A polynomial easing curve",
             params: &[],

@@ -11,6 +11,7 @@ impl Rule for Linear {
             id: "linear",
             label: "Even",
             about: "All steps have the same length.",
+            when: "As the baseline of every comparison.",
             formula: "g(u) = u",
             source: "Lipman et al. 2022, arXiv 2210.02747",
             params: &[],

@@ -15,6 +15,7 @@ impl Rule for LogitNormalCdf {
             id: "logit-normal-cdf",
             label: "Logit-normal",
             about: "Hurries at both ends and takes its time where the digit is decided.",
+            when: "To try where the flow is hard: move the slow part with mu, deepen it with std.",
             formula: "g(u) = Phi((logit(u) - mu) / std)",
             source: "The distribution of Esser et al. 2024, arXiv 2403.03206, used as a schedule",
             params: &[

@@ -13,6 +13,7 @@ impl Rule for Shift {
             id: "shift",
             label: "Shift",
             about: "Spends more steps near the noise (k above 1) or near the digit (k below 1).",
+            when: "For larger images, whose noise hides more of the path.",
             formula: "g(u) = u / (u + k (1 - u))",
             source: "Esser et al. 2024, section 5.3.2, arXiv 2403.03206",
             params: &[ParamSpec {

@@ -15,6 +15,7 @@ impl RungeKutta for Dopri5 {
             id: "dopri5",
             label: "Dormand-Prince 5(4)",
             about: "Checks every step against a second opinion; given a tolerance, it chooses its own steps.",
+            when: "With a tolerance, as a reference: the error is known instead of the number of steps.",
             formula: "order 5 with an embedded order 4, first same as last",
             source: "Dormand and Prince 1980, doi 10.1016/0771-050X(80)90013-3",
             params: &[],

@@ -12,6 +12,7 @@ impl RungeKutta for Euler {
             id: "euler",
             label: "Euler",
             about: "Looks once and walks straight ahead: cheap, and the first to show how it errs.",
+            when: "To see what one evaluation a step can do, and as the measure of every other solver.",
             formula: "x + h v(t, x)",
             source: "Euler 1768, Institutionum calculi integralis",
             params: &[],

@@ -16,6 +16,7 @@ impl RungeKutta for Heun {
             id: ID,
             label: "Heun",
             about: "Takes a step, looks again where it landed, and goes by the average of both looks.",
+            when: "The default: the most for its price between 8 and 40 evaluations.",
             formula: "x + h (k1 + k2) / 2",
             source: "Heun 1900",
             params: &[],

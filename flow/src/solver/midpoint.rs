@@ -12,6 +12,7 @@ impl RungeKutta for Midpoint {
             id: "midpoint",
             label: "Midpoint",
             about: "Tries half a step, looks there, and takes the whole step in that direction.",
+            when: "Where the end of the path is delicate: it never looks at t = 1, where no noise is left to tell the direction from.",
             formula: "x + h v(t + h/2, x + h/2 k1)",
             source: "Runge 1895",
             params: &[],

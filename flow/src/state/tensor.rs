@@ -41,7 +41,7 @@ impl<const D: usize> State for Tensor<D> {
 mod tests {
     use super::*;
     use crate::field::FnField;
-    use crate::integrate::{End, Stepping, integrate};
+    use crate::integrate::{End, Options, Stepping, integrate};
     use crate::solver::Solver;
     use burn::tensor::{Device, TensorData};
     use std::ops::ControlFlow;
@@ -91,7 +91,7 @@ mod tests {
             &Solver::parse("dopri5").unwrap(),
             &stepping,
             tensor(&[1.0, 1.0], [2, 1]),
-            None,
+            &Options::default(),
             async |_| ControlFlow::Continue(()),
         ))
         .unwrap();

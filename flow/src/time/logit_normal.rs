@@ -19,6 +19,7 @@ impl Rule for LogitNormal {
             id: "logit-normal",
             label: "Logit-normal",
             about: "The middle of the way, where noise and data are hardest to tell apart, is practised most.",
+            when: "The default: most training where the flow bends.",
             formula: "t = sigmoid(mean + std z), z ~ N(0, 1)",
             source: "Esser et al. 2024, arXiv 2403.03206",
             params: &[

@@ -13,6 +13,7 @@ impl Rule for Uniform {
             id: "uniform",
             label: "Uniform",
             about: "Every moment between noise and data is practised equally often.",
+            when: "As the baseline, and when the ends of the path matter as much as its middle.",
             formula: "t ~ U(0, 1)",
             source: "Lipman et al. 2022, arXiv 2210.02747",
             params: &[],

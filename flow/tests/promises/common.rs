@@ -2,7 +2,7 @@
 
 use flow::Error;
 use flow::field::Field;
-use flow::integrate::{Outcome, Stepping, integrate};
+use flow::integrate::{Options, Outcome, Stepping, integrate};
 use flow::solver::Solver;
 use std::ops::ControlFlow;
 
@@ -13,7 +13,9 @@ pub(crate) fn solve<F: Field<Vec<f64>>>(
     stepping: &Stepping,
     x0: Vec<f64>,
 ) -> Result<Outcome<Vec<f64>>, Error> {
-    pollster::block_on(integrate(field, solver, stepping, x0, None, async |_| ControlFlow::Continue(())))
+    pollster::block_on(integrate(field, solver, stepping, x0, &Options::default(), async |_| {
+        ControlFlow::Continue(())
+    }))
 }
 
 /// The largest difference between two states.

@@ -4,7 +4,7 @@ use crate::common::{distance, solve};
 use flow::Error;
 use flow::field::{Field, FnField};
 use flow::guidance::{Conditional, Guidance, Guided};
-use flow::integrate::{End, Stepping, integrate};
+use flow::integrate::{End, Options, Stepping, integrate};
 use flow::schedule::Schedule;
 use flow::solver::Solver;
 use std::ops::ControlFlow;
@@ -56,7 +56,7 @@ fn no_step_at_all_costs_nothing_and_changes_nothing() {
             &solver,
             &stepping,
             vec![3.0],
-            Some(0),
+            &Options::default().within(0),
             async |report| {
                 assert_eq!(
                     (report.t, report.h, report.accepted, report.total_steps),
@@ -82,7 +82,7 @@ fn every_accepted_state_is_reported_with_its_time_and_the_true_count() {
         &Solver::parse("heun").unwrap(),
         &fixed(4),
         vec![1.0],
-        None,
+        &Options::default(),
         async |report| {
             assert_eq!(report.accepted, times.len());
             times.push(report.t);
@@ -106,7 +106,7 @@ fn an_observer_that_breaks_stops_the_loop_between_steps() {
             &solver,
             &stepping,
             vec![1.0],
-            None,
+            &Options::default(),
             async |report| if report.accepted == 3 { ControlFlow::Break(()) } else { GO_ON },
         ))
         .unwrap();
@@ -119,7 +119,7 @@ fn an_observer_that_breaks_stops_the_loop_between_steps() {
             &solver,
             &stepping,
             vec![1.0],
-            None,
+            &Options::default(),
             async |_| ControlFlow::Break(()),
         ))
         .unwrap();
@@ -131,7 +131,7 @@ fn an_observer_that_breaks_stops_the_loop_between_steps() {
         &dopri5(),
         &fixed(2),
         vec![1.0],
-        None,
+        &Options::default(),
         async |report| if report.t == 1.0 { ControlFlow::Break(()) } else { GO_ON },
     ));
     assert_eq!(complete.unwrap().end, End::Finished);
@@ -152,7 +152,7 @@ fn a_budget_is_never_exceeded_and_the_best_state_so_far_comes_back_marked() {
                     &solver,
                     &stepping,
                     vec![1.0],
-                    Some(budget),
+                    &Options::default().within(budget),
                     async |_| GO_ON,
                 ))
                 .unwrap();
@@ -194,7 +194,7 @@ fn guidance_counts_both_branches_and_a_budget_knows_it() {
             &solver,
             &fixed(5),
             vec![1.0],
-            Some(budget),
+            &Options::default().within(budget),
             async |_| GO_ON,
         ))
         .unwrap();
@@ -286,7 +286,7 @@ fn the_step_never_grows_right_after_a_rejection() {
         &dopri5(),
         &adaptive(0.0, 1.0, 1e-5),
         vec![0.0],
-        None,
+        &Options::default(),
         async |report| {
             steps.push((report.h, report.rejected));
             GO_ON

@@ -2,7 +2,7 @@
 
 use crate::common::{distance, finite_data_velocity, solve};
 use flow::field::FnField;
-use flow::integrate::{End, Stepping, integrate};
+use flow::integrate::{End, Options, Stepping, integrate};
 use flow::path::Path;
 use flow::schedule::Schedule;
 use flow::solver::Solver;
@@ -85,7 +85,7 @@ fn in_one_dimension_every_sample_keeps_its_rank_in_the_mixture() {
             &Solver::parse("dopri5").unwrap(),
             &stepping,
             vec![x0],
-            None,
+            &Options::default(),
             async |report| {
                 assert!((rank(report.t, report.x[0]) - normal_cdf(x0)).abs() < 1e-8, "at {}", report.t);
                 seen += 1;

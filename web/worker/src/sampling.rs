@@ -9,7 +9,7 @@ use crate::{desk, pause, post};
 use burn::tensor::{Tensor, TensorData};
 use flow::guidance::Guided;
 use flow::integrate::{End, Outcome, Report, integrate};
-use flow::plan::{MOST_EVALUATIONS, SamplePlan};
+use flow::plan::SamplePlan;
 use models::ConditionalNetwork;
 use protocol::{Fault, RunEnd, ToPage};
 use std::ops::ControlFlow;
@@ -38,8 +38,8 @@ pub(crate) async fn integrated(
     let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device);
     let mut field = Guided::new(plan.guidance.clone(), Attending(network));
     let stepping = plan.stepping().map_err(sampling)?;
-    let most = Some(MOST_EVALUATIONS);
-    integrate(&mut field, &plan.solver, &stepping, noise, most, observe).await.map_err(sampling)
+    let options = plan.options(0);
+    integrate(&mut field, &plan.solver, &stepping, noise, &options, observe).await.map_err(sampling)
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
