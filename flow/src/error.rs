@@ -88,6 +88,16 @@ pub enum Error {
         /// The time at which it was noticed.
         t: f64,
     },
+    /// Noises and data that cannot be paired.
+    #[error("`{what}` of the coupling is {got}; it accepts {accepts}")]
+    Pairing {
+        /// Which argument.
+        what: &'static str,
+        /// What it was.
+        got: String,
+        /// What it may be.
+        accepts: &'static str,
+    },
     /// The velocity could not be computed, or the state could not be read: a network or a device failed.
     #[error("the velocity field failed: {reason}")]
     Field {

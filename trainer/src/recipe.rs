@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are refused, by name. Every value has a range that is checked before anything is loaded.
 
+use flow::coupling::Coupling;
 use flow::path::Path;
 use flow::plan::SamplePlan;
 use flow::time::TimeDistribution;
@@ -68,6 +69,43 @@ pub struct FlowRecipe {
     pub time: String,
     /// Probability that a sample is trained with the null class, drawn for each sample, 0 to 1.
     pub label_dropout: f64,
+    /// Which noise goes with which image; without it, whatever was drawn beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupling: Option<CouplingRecipe>,
+}
+
+/// How noises and images are paired, ahead of the training and on threads of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CouplingRecipe {
+    /// The coupling, in the registry's text form.
+    pub kind: String,
+    /// Images and noises that are paired together: a multiple of `train.batch`; one batch when absent.
+    #[serde(default)]
+    pub pool: Option<usize>,
+    /// How often a pool is gone through before the next one, 1 to 100.
+    #[serde(default = "one")]
+    pub passes: u64,
+    /// Steps before the coupling begins, which train on independent pairs.
+    #[serde(default)]
+    pub warmup_steps: u64,
+    /// Threads that pair a pool, 1 to 64.
+    #[serde(default = "one")]
+    pub threads: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl CouplingRecipe {
+    /// The largest pool.
+    pub const MOST: usize = 65_536;
+
+    /// The pool's size, for batches of this size.
+    pub fn pool_of(&self, batch: usize) -> usize {
+        self.pool.unwrap_or(batch)
+    }
 }
 
 /// The optimization.
@@ -221,6 +259,9 @@ impl Recipe {
                 if !(0.0..=1.0).contains(&flow.label_dropout) {
                     return fault("flow.label_dropout", flow.label_dropout.to_string(), "0 to 1");
                 }
+                if let Some(coupling) = &flow.coupling {
+                    self.check_coupling(coupling)?;
+                }
                 if let Err(e) = plan.parse::<SamplePlan>() {
                     return fault("output.plan", plan.clone(), &e.to_string());
                 }
@@ -270,6 +311,27 @@ impl Recipe {
         }
         Ok(())
     }
+
+    fn check_coupling(&self, coupling: &CouplingRecipe) -> Result<(), RecipeError> {
+        let fault = |field: &'static str, got: String, accepts: String| {
+            Err(RecipeError::Value { name: self.name.clone(), field, got, accepts })
+        };
+        if let Err(e) = coupling.kind.parse::<Coupling>() {
+            return fault("flow.coupling.kind", coupling.kind.clone(), e.to_string());
+        }
+        let (batch, pool) = (self.train.batch, coupling.pool_of(self.train.batch));
+        if batch == 0 || pool == 0 || pool % batch != 0 || pool > CouplingRecipe::MOST {
+            let accepts = format!("a multiple of train.batch = {batch}, at most {}", CouplingRecipe::MOST);
+            return fault("flow.coupling.pool", pool.to_string(), accepts);
+        }
+        if !(1..=100).contains(&coupling.passes) {
+            return fault("flow.coupling.passes", coupling.passes.to_string(), "1 to 100".to_owned());
+        }
+        if !(1..=64).contains(&coupling.threads) {
+            return fault("flow.coupling.threads", coupling.threads.to_string(), "1 to 64".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Applies `section.key=value`; the value is TOML, or a bare string.
@@ -296,20 +358,68 @@ mod tests {
     use super::*;
 
     const FLAGSHIP: &str = include_str!("../../recipes/mnist-unet.toml");
-    const FLAGSHIP_MORE: &str = include_str!("../../recipes/mnist-unet-more.toml");
-    const JUDGE: &str = include_str!("../../recipes/mnist-classifier.toml");
+    const COUPLED: &str = include_str!("../../recipes/pair-class-aware.toml");
 
-    fn overridden(set: &str) -> Result<Recipe, RecipeError> {
-        Recipe::parse(FLAGSHIP, "test", &[set.to_owned()])
+    #[test]
+    fn every_shipped_training_recipe_is_valid_and_survives_writing() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            // A study compares models; it trains none.
+            if stem.starts_with("study") {
+                continue;
+            }
+            let recipe = Recipe::load(&path, &[]).unwrap();
+            let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
+            assert_eq!(again, recipe);
+            assert!(stem.starts_with(&recipe.name), "{stem} trains {}", recipe.name);
+            names.push(stem);
+        }
+        assert!(names.len() >= 8, "{names:?}");
     }
 
     #[test]
-    fn the_shipped_recipes_are_valid_and_survive_writing() {
-        for text in [FLAGSHIP, FLAGSHIP_MORE, JUDGE] {
-            let recipe = Recipe::parse(text, "test", &[]).unwrap();
-            let again = Recipe::parse(&recipe.to_toml().unwrap(), "again", &[]).unwrap();
-            assert_eq!(again, recipe);
+    fn the_pairs_differ_in_the_one_thing_that_they_compare() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes");
+        let load = |name: &str| Recipe::load(format!("{folder}/{name}.toml").as_ref(), &[]).unwrap();
+        let baseline = load("pair-independent");
+        for name in ["pair-uniform", "pair-logit-normal-half", "pair-exact", "pair-class-aware"] {
+            let mut other = load(name);
+            let (ours, theirs) = (other.flow.as_mut().unwrap(), baseline.flow.as_ref().unwrap());
+            let differs = [ours.time != theirs.time, ours.coupling != theirs.coupling];
+            assert_eq!(differs.iter().filter(|d| **d).count(), 1, "{name}");
+            ours.time.clone_from(&theirs.time);
+            ours.coupling.clone_from(&theirs.coupling);
+            other.name.clone_from(&baseline.name);
+            other.label.clone_from(&baseline.label);
+            other.about.clone_from(&baseline.about);
+            other.output.plan.clone_from(&baseline.output.plan);
+            assert_eq!(other, baseline, "{name}");
         }
+    }
+
+    #[test]
+    fn a_coupling_that_cannot_be_is_refused_by_its_key() {
+        let refused = |set: &str| match Recipe::parse(COUPLED, "test", &[set.to_owned()]).unwrap_err() {
+            RecipeError::Value { field, accepts, .. } => (field, accepts),
+            other => panic!("{other}"),
+        };
+        let (field, accepts) = refused("flow.coupling.kind=class-awear");
+        assert_eq!(field, "flow.coupling.kind");
+        assert!(accepts.contains("class-aware"), "{accepts}");
+        for pool in ["0", "100", "6400000"] {
+            assert_eq!(refused(&format!("flow.coupling.pool={pool}")).0, "flow.coupling.pool");
+        }
+        assert_eq!(refused("flow.coupling.passes=0").0, "flow.coupling.passes");
+        assert_eq!(refused("flow.coupling.threads=65").0, "flow.coupling.threads");
+        let error = Recipe::parse(COUPLED, "test", &["flow.coupling.reg=1".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("reg"), "{error}");
+    }
+
+    fn overridden(set: &str) -> Result<Recipe, RecipeError> {
+        Recipe::parse(FLAGSHIP, "test", &[set.to_owned()])
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Every data sample gets the noise that was drawn beside it.
 
-use super::Rule;
+use super::{Found, Rule};
 use crate::rand_core::RngCore;
 use crate::registry::Entry;
 
@@ -19,6 +19,10 @@ impl Rule for Independent {
         }
     }
 
+    fn permutes(&self) -> bool {
+        true
+    }
+
     fn pair(
         &self,
         _: &[f64],
@@ -27,8 +31,8 @@ impl Rule for Independent {
         _: usize,
         labels: &[usize],
         _: &mut dyn RngCore,
-    ) -> Vec<usize> {
-        (0..labels.len()).collect()
+    ) -> Found {
+        Found::rows((0..labels.len()).collect())
     }
 }
 
@@ -41,6 +45,9 @@ mod tests {
     fn it_pairs_row_with_row() {
         let coupling = Coupling::parse("independent").unwrap();
         let x = [0.0; 8];
-        assert_eq!(coupling.pair(&x, &x, 2, &[3, 1, 4, 1], &mut noise::rng(0, 0)), [0, 1, 2, 3]);
+        assert_eq!(
+            coupling.pair(&x, &x, 2, &[3, 1, 4, 1], &mut noise::rng(0, 0)).unwrap().rows,
+            [0, 1, 2, 3]
+        );
     }
 }

@@ -15,7 +15,7 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// solvers, schedules, paths, couplings, times, guidance or models; all of them without it
+    /// solvers, controllers, schedules, paths, couplings, times, guidance or models; all of them without it
     family: Option<String>,
     /// As JSON
     #[arg(long)]

@@ -4,7 +4,7 @@
 //! label dropout of step k come from generators keyed by (seed, k). Path arithmetic is done on the loader's thread.
 
 use super::Task;
-use super::order::Order;
+use super::pairs::Pairs;
 use crate::data::mnist::Dataset;
 use crate::recipe::Recipe;
 use crate::sampler::{self, Sampler};
@@ -22,8 +22,7 @@ use std::path::Path;
 pub struct FlowTask<'a> {
     recipe: &'a Recipe,
     architecture: &'a Architecture,
-    data: &'a Dataset,
-    order: Order,
+    pairs: Pairs<'a>,
     path: FlowPath,
     time: TimeDistribution,
     label_dropout: f64,
@@ -63,8 +62,7 @@ impl<'a> FlowTask<'a> {
         Ok(Self {
             recipe,
             architecture,
-            data,
-            order: Order::new(recipe.seed, data.count, recipe.train.batch),
+            pairs: Pairs::new(recipe, data)?,
             path: flow.path.parse()?,
             time: flow.time.parse()?,
             label_dropout: flow.label_dropout,
@@ -85,36 +83,34 @@ impl Task for FlowTask<'_> {
         self.architecture.with_weights(weights, device)
     }
 
-    fn batch(&self, step: u64) -> FlowBatch {
-        let indices = self.order.indices(step);
+    fn batch(&self, step: u64) -> Result<FlowBatch, String> {
         let n = self.architecture.image_len();
-        let batch = indices.len();
-        let seed = self.recipe.seed;
-        let mut rng = flow::noise::rng(seed ^ 0x7469_6d65_0000_0000, step);
+        let pairs = self.pairs.at(step)?;
+        let batch = pairs.labels.len();
+        let mut rng = flow::noise::rng(self.recipe.seed ^ 0x7469_6d65_0000_0000, step);
         let times = self.time.sample_batch(&mut rng, batch);
-        let normalization = self.recipe.normalization;
         let mut made = FlowBatch {
             x_t: Vec::with_capacity(batch * n),
             target: Vec::with_capacity(batch * n),
             t: times.iter().map(|&t| t as f32).collect(),
             class: Vec::with_capacity(batch),
         };
-        for (i, (&index, &t)) in indices.iter().zip(&times).enumerate() {
-            let image = &self.data.images[index * n..(index + 1) * n];
-            let noise =
-                flow::noise::gaussian(seed ^ 0x6e6f_6973_6500_0000, step * batch as u64 + i as u64, n);
+        let rows = pairs.x0.chunks(n).zip(pairs.x1.chunks(n)).zip(&pairs.labels).zip(&times);
+        for (((x0, x1), &label), &t) in rows {
             let [a, s, da, ds] =
                 [self.path.a(t), self.path.s(t), self.path.da(t), self.path.ds(t)].map(|c| c as f32);
-            for (&pixel, &x0) in image.iter().zip(&noise) {
-                let x1 = (f32::from(pixel) / 255.0 - normalization.mean) / normalization.std;
+            for (&x0, &x1) in x0.iter().zip(x1) {
                 made.x_t.push(a * x1 + s * x0);
                 made.target.push(da * x1 + ds * x0);
             }
             let dropped = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= 1.0 - self.label_dropout;
-            let label = usize::from(self.data.labels[index]);
             made.class.push(if dropped { self.architecture.null_class() } else { label } as i32);
         }
-        made
+        Ok(made)
+    }
+
+    fn prepare(&self, step: u64) {
+        self.pairs.prepare(step);
     }
 
     fn loss(&self, model: &Network, batch: FlowBatch, device: &Device) -> Tensor<1> {

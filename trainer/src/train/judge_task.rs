@@ -54,7 +54,7 @@ impl Task for JudgeTask<'_> {
         models::weights::load(self.init(device), weights, "", device)
     }
 
-    fn batch(&self, step: u64) -> JudgeBatch {
+    fn batch(&self, step: u64) -> Result<JudgeBatch, String> {
         let indices = self.order.indices(step);
         let (h, w) = (self.train.height, self.train.width);
         let mut rng = flow::noise::rng(self.recipe.seed ^ 0x7368_6966_7400_0000, step);
@@ -77,7 +77,7 @@ impl Task for JudgeTask<'_> {
             }
             made.labels.push(i32::from(self.train.labels[index]));
         }
-        made
+        Ok(made)
     }
 
     fn loss(&self, model: &Classifier, batch: JudgeBatch, device: &Device) -> Tensor<1> {

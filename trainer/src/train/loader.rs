@@ -1,4 +1,5 @@
-//! Makes batches ahead on a thread of its own while the device trains.
+//! Makes batches ahead on a thread of its own while the device trains; what takes longer than a batch, such as a
+//! coupling of thousands, is prepared further ahead on a second thread.
 
 use super::Task;
 use std::ops::Range;
@@ -10,7 +11,7 @@ const AHEAD: usize = 4;
 
 /// A thread that makes batches, in order.
 pub(super) struct Loader<B> {
-    batches: Receiver<B>,
+    batches: Receiver<Result<B, String>>,
 }
 
 impl<B: Send> Loader<B> {
@@ -25,9 +26,20 @@ impl<B: Send> Loader<B> {
         B: 'scope,
     {
         let (sender, batches) = sync_channel(AHEAD);
+        // One place: a preparation that is still under way is not asked for twice.
+        let (ask, asked) = sync_channel(1);
+        scope.spawn(move || {
+            for step in asked {
+                task.prepare(step);
+            }
+        });
         scope.spawn(move || {
             for step in steps {
-                if sender.send(task.batch(step)).is_err() {
+                // Full means that a preparation is under way.
+                let _ = ask.try_send(step);
+                let batch = task.batch(step);
+                let failed = batch.is_err();
+                if sender.send(batch).is_err() || failed {
                     return;
                 }
             }
@@ -36,7 +48,7 @@ impl<B: Send> Loader<B> {
     }
 
     /// The next batch; none at the end.
-    pub(super) fn next(&mut self) -> Option<B> {
+    pub(super) fn next(&mut self) -> Option<Result<B, String>> {
         self.batches.recv().ok()
     }
 }

@@ -12,6 +12,7 @@ mod judge_task;
 mod loader;
 mod metrics;
 mod order;
+mod pairs;
 mod schedule;
 mod start;
 
@@ -55,7 +56,13 @@ pub trait Task: Sync {
     fn with_weights(&self, weights: Weights, device: &Device) -> Result<Self::Model, WeightError>;
 
     /// The batch of a step; the same for the same step, always.
-    fn batch(&self, step: u64) -> Self::Batch;
+    ///
+    /// # Errors
+    /// Why it could not be made, in words.
+    fn batch(&self, step: u64) -> Result<Self::Batch, String>;
+
+    /// Makes what batches after `step` need and what takes long. Runs on a thread of its own, not for every step.
+    fn prepare(&self, _step: u64) {}
 
     /// The mean loss of a batch.
     fn loss(&self, model: &Self::Model, batch: Self::Batch, device: &Device) -> Tensor<1>;
@@ -151,7 +158,10 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
         let mut batches = loader::Loader::start(scope, task, state.step..last);
         while state.step < last {
             let step = state.step;
+            let asked = Instant::now();
             let Some(batch) = batches.next() else { bail!("the loader stopped early, at step {step}") };
+            let batch = batch.map_err(anyhow::Error::msg)?;
+            let waited = asked.elapsed();
             let rate = learning_rate(plan, step);
             let loss = task.loss(&model, batch, &training_device);
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -178,7 +188,7 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
             state.seconds += meter.last_seconds;
             metrics.line(&json!({
                 "step": state.step, "loss": loss, "gradient_norm": norm, "learning_rate": rate,
-                "images": state.images, "images_per_s": speed,
+                "images": state.images, "images_per_s": speed, "waited_ms": waited.as_secs_f64() * 1e3,
             }))?;
             say(&bar, &mut meter, &state, loss, speed, plan.steps);
 

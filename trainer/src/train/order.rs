@@ -17,9 +17,13 @@ impl Order {
 
     /// The samples of a step. Drawn from (seed, epoch) alone, so it does not depend on earlier steps.
     pub(super) fn indices(&self, step: u64) -> Vec<usize> {
-        let first = step * self.batch as u64;
+        self.range(step * self.batch as u64, self.batch)
+    }
+
+    /// `count` samples from place `first` of the endless order.
+    pub(super) fn range(&self, first: u64, count: usize) -> Vec<usize> {
         let mut permutation: Option<(u64, Vec<u32>)> = None;
-        (first..first + self.batch as u64)
+        (first..first + count as u64)
             .map(|position| {
                 let epoch = position / self.count as u64;
                 if permutation.as_ref().is_none_or(|(e, _)| *e != epoch) {
