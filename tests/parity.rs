@@ -31,7 +31,7 @@ fn compute(answer: &Answer, device: &Device) -> (Vec<f32>, usize) {
     let [channels, height, width] = architecture.image();
     let noise = TensorData::new(answer.noise(), [plan.count, channels, height, width]);
     let noise = Tensor::<4>::from_data(noise, device);
-    let stepping = plan.stepping().unwrap();
+    let stepping = plan.stepping(&KnotTable::default()).unwrap();
     let observe = async |_: Report<'_, Tensor<4>>| ControlFlow::Continue(());
     let run = integrate(&mut field, &plan.solver, &stepping, noise, &plan.options(0), observe);
     let outcome = pollster::block_on(run).unwrap();

@@ -88,6 +88,29 @@ pub enum Error {
         /// The time at which it was noticed.
         t: f64,
     },
+    /// A schedule whose knots were not fitted for this number of steps.
+    #[error(
+        "the schedule `{schedule}` has no knots for {got} steps on this model; fitted: {}",
+        fitted_counts(fitted)
+    )]
+    NotFitted {
+        /// The schedule's id.
+        schedule: &'static str,
+        /// The number of steps asked for.
+        got: usize,
+        /// The numbers of steps that were fitted.
+        fitted: Vec<usize>,
+    },
+    /// Knots that are not a schedule's.
+    #[error("the knots of {steps} steps: {got}; accepted: {accepts}")]
+    Knots {
+        /// The number of steps.
+        steps: usize,
+        /// What was found.
+        got: String,
+        /// What is accepted.
+        accepts: &'static str,
+    },
     /// Noises and data that cannot be paired.
     #[error("`{what}` of the coupling is {got}; it accepts {accepts}")]
     Pairing {
@@ -104,6 +127,13 @@ pub enum Error {
         /// What the field or the device said.
         reason: String,
     },
+}
+
+fn fitted_counts(counts: &[usize]) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn suggestion(nearest: Option<&'static str>) -> String {

@@ -8,6 +8,7 @@
 #[macro_use]
 pub mod registry;
 
+pub mod controller;
 pub mod coupling;
 pub mod error;
 pub mod field;

@@ -8,16 +8,28 @@ use rand_chacha::ChaCha8Rng;
 use std::f64::consts::TAU;
 use std::ops::Range;
 
-/// Separate the two uses of one seed: noise of image 3 shares nothing with a trainer's stream 3.
+/// Separate the uses of one seed: noise of image 3 shares nothing with a trainer's stream 3.
 const NOISE_DOMAIN: &[u8; 24] = b"flow-digits noise, v1\0\0\0";
+const PATH_DOMAIN: &[u8; 24] = b"flow-digits path, v1\0\0\0\0";
 const STREAM_DOMAIN: &[u8; 24] = b"flow-digits stream, v1\0\0";
 
 /// `n` standard normal values: the noise of one image. A shorter draw is the beginning of a longer one.
 pub fn gaussian(seed: u64, image: u64, n: usize) -> Vec<f32> {
-    let mut rng = keyed(NOISE_DOMAIN, seed, image);
+    gaussian_of(&mut keyed(NOISE_DOMAIN, seed, image), n)
+}
+
+/// `n` standard normal values: what a stochastic solver adds to one image at its draw number `draw`.
+pub fn along_the_path(seed: u64, image: u64, draw: u64, n: usize) -> Vec<f32> {
+    let mut rng = keyed(PATH_DOMAIN, seed, image);
+    // 2^32 words for each draw.
+    rng.set_word_pos(u128::from(draw) << 32);
+    gaussian_of(&mut rng, n)
+}
+
+fn gaussian_of(rng: &mut ChaCha8Rng, n: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(n + 1);
     while values.len() < n {
-        let (a, b) = normal_pair(&mut rng);
+        let (a, b) = normal_pair(rng);
         values.push(a as f32);
         values.push(b as f32);
     }
@@ -90,6 +102,20 @@ mod tests {
         }
         let mut noise = keyed(NOISE_DOMAIN, 1, 3);
         assert_ne!(noise.next_u64(), rng(1, 3).next_u64());
+    }
+
+    #[test]
+    fn draws_along_a_path_share_nothing_with_each_other_or_with_its_start() {
+        let one = along_the_path(1, 1, 0, 64);
+        for other in [
+            along_the_path(1, 1, 1, 64),
+            along_the_path(1, 2, 0, 64),
+            along_the_path(2, 1, 0, 64),
+            gaussian(1, 1, 64),
+        ] {
+            assert!(one.iter().zip(&other).all(|(a, b)| a != b));
+        }
+        assert_eq!(one[..7], along_the_path(1, 1, 0, 7));
     }
 
     #[test]

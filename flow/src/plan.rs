@@ -7,10 +7,12 @@
 //! prints back to itself.
 
 use crate::Error;
+use crate::controller::Controller;
 use crate::error::nearest;
-use crate::guidance::Guidance;
+use crate::field::Field;
+use crate::guidance::{At, Conditional, Guidance, Guided};
 use crate::integrate::{Options, Stepping};
-use crate::schedule::Schedule;
+use crate::schedule::{KnotTable, Schedule};
 use crate::solver::Solver;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -32,8 +34,8 @@ pub const CLASSES: u8 = 10;
 pub const LONGEST_MODEL: usize = 64;
 
 /// The fields of the text form, in its order.
-pub const FIELDS: [&str; 9] =
-    ["solver", "schedule", "steps", "tol", "guidance", "seed", "digit", "count", "model"];
+pub const FIELDS: [&str; 10] =
+    ["solver", "schedule", "steps", "tol", "controller", "guidance", "seed", "digit", "count", "model"];
 
 /// Which digit to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,8 @@ pub struct SamplePlan {
     pub schedule: Schedule,
     /// Steps or tolerance.
     pub budget: Budget,
+    /// How a tolerance chooses the steps; without effect on a number of steps.
+    pub controller: Controller,
     /// The guidance.
     pub guidance: Guidance,
     /// The seed of the noise.
@@ -105,6 +109,7 @@ impl Default for SamplePlan {
             solver: Solver::heun(),
             schedule: Schedule::recommended(),
             budget: Budget::Steps(10),
+            controller: Controller::default(),
             guidance: Guidance::default(),
             seed: 42,
             count: 16,
@@ -153,6 +158,7 @@ impl SamplePlan {
         match field {
             "solver" => self.solver = value.parse()?,
             "schedule" => self.schedule = value.parse()?,
+            "controller" => self.controller = value.parse()?,
             "guidance" => self.guidance = value.parse()?,
             "digit" => self.digit = value.parse()?,
             "steps" => self.budget = Budget::Steps(whole(field, value, STEPS)?),
@@ -200,12 +206,12 @@ impl SamplePlan {
         }
     }
 
-    /// Where the steps fall, for [`integrate`](crate::integrate::integrate).
-    pub fn stepping(&self) -> Result<Stepping, Error> {
+    /// Where the steps fall, for [`integrate`](crate::integrate::integrate), with the knots that were fitted to the model.
+    pub fn stepping(&self, knots: &KnotTable) -> Result<Stepping, Error> {
         match self.budget {
             Budget::Steps(n) => {
                 let n = whole("steps", &n.to_string(), STEPS)?;
-                Ok(Stepping::Fixed { knots: self.schedule.knots(n)? })
+                Ok(Stepping::Fixed { knots: self.schedule.knots_in(n, knots)? })
             }
             Budget::Tolerance(tolerance) => {
                 let tolerance = self.tolerance(&tolerance.to_string())?;
@@ -215,6 +221,7 @@ impl SamplePlan {
                     rtol: tolerance,
                     atol: tolerance,
                     first_step: None,
+                    controller: self.controller.clone(),
                 })
             }
         }
@@ -234,12 +241,37 @@ impl SamplePlan {
         }
     }
 
-    /// How many evaluations the plan takes, both branches of guidance counted; unknown under a tolerance.
-    pub fn expected_evaluations(&self) -> Option<usize> {
-        match self.budget {
-            Budget::Steps(n) => Some(self.solver.evaluations(n) * self.guidance.evaluations()),
-            Budget::Tolerance(_) => None,
+    /// How many evaluations the plan takes an image, both branches of guidance counted; unknown under a tolerance, and
+    /// for a fitted schedule that the table has no knots of.
+    ///
+    /// Counted by running the plan on nothing: what guidance costs may depend on the time.
+    pub fn expected_evaluations(&self, knots: &KnotTable) -> Option<usize> {
+        let Ok(Stepping::Fixed { knots }) = self.stepping(knots) else { return None };
+        let mut field = Guided::new(self.guidance.clone(), Nothing);
+        let mut stepper = self.solver.stepper::<Vec<f64>>(&self.options(0));
+        for step in knots.windows(2) {
+            stepper.step(&mut field, step[0], step[1] - step[0], &Vec::new()).ok()?;
+            stepper.accept();
         }
+        Some(Field::<Vec<f64>>::evaluations(&field))
+    }
+}
+
+/// Branches without a network.
+struct Nothing;
+
+impl Conditional<Vec<f64>> for Nothing {
+    fn conditional(&mut self, _: At<'_>, _: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(Vec::new())
+    }
+    fn unconditional(&mut self, _: At<'_>, _: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(Vec::new())
+    }
+    fn both(&mut self, _: At<'_>, _: &Vec<f64>) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        Ok((Vec::new(), Vec::new()))
+    }
+    fn weak(&mut self, _: At<'_>, _: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -258,6 +290,9 @@ impl fmt::Display for SamplePlan {
         match self.budget {
             Budget::Steps(n) => write!(f, "steps={n}")?,
             Budget::Tolerance(tolerance) => write!(f, "tol={tolerance}")?,
+        }
+        if self.controller != Controller::default() {
+            write!(f, "&controller={}", self.controller)?;
         }
         write!(
             f,

@@ -64,6 +64,7 @@ pub struct Family {
 pub fn families() -> Vec<Family> {
     vec![
         crate::solver::Solver::family(),
+        crate::controller::Controller::family(),
         crate::schedule::Schedule::family(),
         crate::path::Path::family(),
         crate::coupling::Coupling::family(),

@@ -3,7 +3,7 @@
 //! Ho and Salimans 2022 (arXiv 2207.12598), with w = 1 as the conditional field itself. At w = 1 and w = 0 one
 //! branch alone is evaluated.
 
-use super::{Conditional, Rule};
+use super::{At, Conditional, Rule};
 use crate::Error;
 use crate::registry::{Entry, ParamSpec};
 use crate::state::State;
@@ -37,60 +37,48 @@ impl Rule for Cfg {
     }
 
     fn evaluations(&self, values: &[f64]) -> usize {
-        if values[0] == 0.0 || values[0] == 1.0 { 1 } else { 2 }
+        cost(values[0])
     }
 
-    fn scale(&self, values: &[f64]) -> f64 {
-        values[0]
-    }
-
-    fn velocity<S: State>(
+    fn guided<S: State>(
         &self,
         values: &[f64],
-        t: f64,
+        at: At<'_>,
         x: &S,
         branches: &mut dyn Conditional<S>,
     ) -> Result<S, Error> {
-        let w = values[0];
-        if w == 1.0 {
-            branches.conditional(t, x)
-        } else if w == 0.0 {
-            branches.unconditional(t, x)
-        } else {
-            let (conditional, unconditional) = branches.both(t, x)?;
-            Ok(S::combine(&[(w, &conditional), (1.0 - w, &unconditional)]))
-        }
+        classifier_free(values[0], at, x, branches)
     }
+}
+
+/// v_u + w (v_c - v_u), from as few branches as it needs.
+pub(super) fn classifier_free<S: State>(
+    w: f64,
+    at: At<'_>,
+    x: &S,
+    branches: &mut dyn Conditional<S>,
+) -> Result<S, Error> {
+    if w == 1.0 {
+        branches.conditional(at, x)
+    } else if w == 0.0 {
+        branches.unconditional(at, x)
+    } else {
+        let (conditional, unconditional) = branches.both(at, x)?;
+        Ok(S::combine(&[(w, &conditional), (1.0 - w, &unconditional)]))
+    }
+}
+
+/// What that costs.
+pub(super) fn cost(w: f64) -> usize {
+    if w == 0.0 || w == 1.0 { 1 } else { 2 }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::Error;
     use crate::field::Field;
-    use crate::guidance::{Conditional, Guidance, Guided};
-
-    /// v_c = 10 and v_u = 4, and a count of the calls of each kind.
-    #[derive(Default)]
-    struct Branches {
-        conditional: usize,
-        unconditional: usize,
-        both: usize,
-    }
-
-    impl Conditional<Vec<f64>> for &mut Branches {
-        fn conditional(&mut self, _: f64, _: &Vec<f64>) -> Result<Vec<f64>, Error> {
-            self.conditional += 1;
-            Ok(vec![10.0])
-        }
-        fn unconditional(&mut self, _: f64, _: &Vec<f64>) -> Result<Vec<f64>, Error> {
-            self.unconditional += 1;
-            Ok(vec![4.0])
-        }
-        fn both(&mut self, _: f64, _: &Vec<f64>) -> Result<(Vec<f64>, Vec<f64>), Error> {
-            self.both += 1;
-            Ok((vec![10.0], vec![4.0]))
-        }
-    }
+    use crate::guidance::tests::Branches;
+    use crate::guidance::{Guidance, Guided};
 
     #[test]
     fn every_scale_gives_its_velocity_and_its_true_count() {
@@ -105,8 +93,8 @@ mod tests {
             assert_eq!(guidance.evaluations(), evaluations);
             let mut branches = Branches::default();
             let mut field = Guided::new(guidance, &mut branches);
-            assert_eq!(field.velocity(0.5, &vec![0.0]), Ok(vec![velocity]));
-            assert_eq!(field.evaluations(), evaluations);
+            assert_eq!(field.velocity(0.5, &vec![0.0, 0.0]).map(|v| v[0]), Ok(velocity));
+            assert_eq!(Field::<Vec<f64>>::evaluations(&field), evaluations);
             assert_eq!((branches.conditional, branches.unconditional, branches.both), calls);
         }
     }

@@ -4,7 +4,7 @@ use super::{End, Outcome, Report, Run, is_finite};
 use crate::Error;
 use crate::field::Field;
 use crate::solver::Solver;
-use crate::state::State;
+use crate::state::Rows;
 use std::ops::ControlFlow;
 
 /// Knots must be finite and strictly monotone.
@@ -35,13 +35,13 @@ pub(super) async fn run<S, F, O>(
     knots: &[f64],
 ) -> Result<Outcome<S>, Error>
 where
-    S: State,
+    S: Rows,
     F: Field<S>,
     O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>,
 {
     let steps = knots.len() - 1;
     run.total_steps = Some(steps);
-    let mut stepper = solver.stepper::<S>(false);
+    let mut stepper = solver.stepper::<S>(run.options);
     let mut flow = run.report(0.0).await;
     for t in &knots[1..] {
         if flow.is_break() {
@@ -50,9 +50,9 @@ where
         if !run.affords(stepper.calls()) {
             return Ok(run.outcome(End::BudgetExhausted));
         }
-        let step = stepper.step(&mut run.field, run.t, t - run.t, &run.x)?;
+        let next = stepper.step(&mut run.field, run.t, t - run.t, &run.x)?;
         stepper.accept();
-        flow = run.accept(step.x, *t).await;
+        flow = run.accept(next, *t).await;
     }
     // Looked at once and at the end: on a device each look is a transfer, and what is not finite stays so.
     if steps > 0 && !is_finite(&run.x).await? {

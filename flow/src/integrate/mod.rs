@@ -4,10 +4,11 @@
 //! accepted state, can be cancelled between steps, and never spends more evaluations than it is allowed.
 
 use crate::Error;
+use crate::controller::Controller;
 use crate::field::Field;
 use crate::path::Path;
 use crate::solver::Solver;
-use crate::state::State;
+use crate::state::Rows;
 use std::ops::ControlFlow;
 
 mod adaptive;
@@ -21,7 +22,8 @@ pub enum Stepping {
         /// Strictly increasing or strictly decreasing.
         knots: Vec<f64>,
     },
-    /// Steps chosen so that the estimated error of each is at most atol + rtol |x| in every sample.
+    /// Steps chosen so that the estimated error of each is at most atol + rtol |x|. Every sample of a batch takes its own
+    /// steps, those that it would take alone.
     Adaptive {
         /// The first time.
         t0: f64,
@@ -33,6 +35,8 @@ pub enum Stepping {
         atol: f64,
         /// The length of the first step; chosen by Hairer's rule when none is given.
         first_step: Option<f64>,
+        /// How the error of a step decides the next.
+        controller: Controller,
     },
 }
 
@@ -63,19 +67,23 @@ impl Options {
     }
 }
 
-/// What an observer sees of an accepted state.
+/// What an observer sees of an accepted state. Under a tolerance, samples are at times of their own: a report follows
+/// whenever at least one of them has moved.
 pub struct Report<'a, S> {
-    /// The time reached.
+    /// The time reached; the one furthest behind when samples differ, so that it may stay the same between reports.
     pub t: f64,
-    /// The step that led here; 0 at the start.
+    /// How far that time is from the one reported before; 0 at the start.
     pub h: f64,
     /// The state.
     pub x: &'a S,
-    /// Steps accepted so far.
+    /// The time of each sample; empty when all are at `t`.
+    pub times: &'a [f64],
+    /// Reports so far, the start's not counted: steps accepted, when all samples take the same.
     pub accepted: usize,
-    /// Steps rejected so far.
+    /// Steps rejected so far, by the sample that rejected most.
     pub rejected: usize,
-    /// Evaluations of the network so far, rejected steps and guidance's second branch included.
+    /// Evaluations of the network so far, rejected steps and guidance's second branch included; those of the sample
+    /// that cost most.
     pub evaluations: usize,
     /// How many steps there will be, when that is known.
     pub total_steps: Option<usize>,
@@ -94,7 +102,23 @@ pub enum End {
     StepTooSmall,
 }
 
-/// The result: the last accepted state, which is the final one only if `end` says so.
+/// What one sample of an adaptive run came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleOutcome {
+    /// The time that it reached.
+    pub t: f64,
+    /// Its evaluations of the network.
+    pub evaluations: usize,
+    /// Steps accepted.
+    pub accepted: usize,
+    /// Steps rejected.
+    pub rejected: usize,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// The result: the last accepted state, which is the final one only if `end` says so. Where samples differ, the counts
+/// are those of the sample that cost most, the time is the one furthest behind, and the end is the worst.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome<S> {
     /// The last accepted state.
@@ -109,6 +133,8 @@ pub struct Outcome<S> {
     pub rejected: usize,
     /// Why the loop ended.
     pub end: End,
+    /// Each sample's own, from an adaptive run; empty from fixed steps, where all are alike.
+    pub samples: Vec<SampleOutcome>,
 }
 
 /// Integrates `x0` along `field`.
@@ -124,21 +150,20 @@ pub async fn integrate<S, F, O>(
     observe: O,
 ) -> Result<Outcome<S>, Error>
 where
-    S: State,
+    S: Rows,
     F: Field<S>,
     O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>,
 {
     match stepping {
         Stepping::Fixed { knots } => {
             fixed::check(knots)?;
-            let run = Run::new(field, x0, knots[0], knots[knots.len() - 1], options.max_evaluations, observe);
+            let run = Run::new(field, x0, knots[0], knots[knots.len() - 1], options, observe);
             fixed::run(run, solver, knots).await
         }
-        &Stepping::Adaptive { t0, t1, rtol, atol, first_step } => {
-            let control = adaptive::Control { rtol, atol, first_step };
-            let error_order = control.check(solver, t0, t1)?;
-            let run = Run::new(field, x0, t0, t1, options.max_evaluations, observe);
-            adaptive::run(run, solver, &control, error_order, t1).await
+        Stepping::Adaptive { t0, t1, rtol, atol, first_step, controller } => {
+            let control = adaptive::Control { rtol: *rtol, atol: *atol, first_step: *first_step, controller };
+            let tableau = control.check(solver, *t0, *t1)?;
+            adaptive::run(field, x0, &control, tableau, (*t0, *t1), options.max_evaluations, observe).await
         }
     }
 }
@@ -147,7 +172,7 @@ where
 struct Run<'f, S, F, O> {
     field: Within<'f, F>,
     observe: O,
-    max_evaluations: Option<usize>,
+    options: &'f Options,
     /// The field's count when the run began: a field may be used again.
     evaluations_before: usize,
     total_steps: Option<usize>,
@@ -157,13 +182,13 @@ struct Run<'f, S, F, O> {
     rejected: usize,
 }
 
-impl<'f, S: State, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>> Run<'f, S, F, O> {
-    fn new(field: &'f mut F, x: S, t0: f64, t1: f64, max_evaluations: Option<usize>, observe: O) -> Self {
+impl<'f, S: Rows, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>> Run<'f, S, F, O> {
+    fn new(field: &'f mut F, x: S, t0: f64, t1: f64, options: &'f Options, observe: O) -> Self {
         Self {
             evaluations_before: field.evaluations(),
             field: Within { field, low: t0.min(t1), high: t0.max(t1) },
             observe,
-            max_evaluations,
+            options,
             total_steps: None,
             x,
             t: t0,
@@ -179,7 +204,7 @@ impl<'f, S: State, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>>
     /// Whether so many more calls of the field stay within the budget.
     fn affords(&self, calls: usize) -> bool {
         let cost = calls.saturating_mul(self.field.evaluations_per_call());
-        self.max_evaluations.is_none_or(|most| self.evaluations().saturating_add(cost) <= most)
+        self.options.max_evaluations.is_none_or(|most| self.evaluations().saturating_add(cost) <= most)
     }
 
     async fn report(&mut self, h: f64) -> ControlFlow<()> {
@@ -188,6 +213,7 @@ impl<'f, S: State, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>>
             t: self.t,
             h,
             x: &self.x,
+            times: &[],
             accepted: self.accepted,
             rejected: self.rejected,
             evaluations,
@@ -213,6 +239,7 @@ impl<'f, S: State, F: Field<S>, O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>>
             accepted: self.accepted,
             rejected: self.rejected,
             end,
+            samples: Vec::new(),
         }
     }
 }
@@ -229,6 +256,15 @@ impl<S, F: Field<S>> Field<S> for Within<'_, F> {
         self.field.velocity(t.clamp(self.low, self.high), x)
     }
 
+    fn velocity_rows(&mut self, times: &[f64], rows: &[usize], x: &S) -> Result<S, Error> {
+        let times: Vec<f64> = times.iter().map(|t| t.clamp(self.low, self.high)).collect();
+        self.field.velocity_rows(&times, rows, x)
+    }
+
+    fn spent(&self, row: usize) -> usize {
+        self.field.spent(row)
+    }
+
     fn evaluations(&self) -> usize {
         self.field.evaluations()
     }
@@ -239,6 +275,6 @@ impl<S, F: Field<S>> Field<S> for Within<'_, F> {
 }
 
 /// Whether every element of a state is a finite number.
-async fn is_finite<S: State>(x: &S) -> Result<bool, Error> {
-    Ok(S::error_ratio(x, x, x, 0.0, 1.0).await?.is_finite())
+async fn is_finite<S: Rows>(x: &S) -> Result<bool, Error> {
+    Ok(S::error_ratios(x, x, x, 0.0, 1.0).await?.iter().all(|ratio| ratio.is_finite()))
 }

@@ -15,6 +15,10 @@ trait Rule: Sync {
     fn da(&self, values: &[f64], t: f64) -> f64;
     /// s'(t).
     fn ds(&self, values: &[f64], t: f64) -> f64;
+    /// The standard deviation of further noise all along the path.
+    fn tube(&self, _values: &[f64]) -> f64 {
+        0.0
+    }
 }
 
 family! {
@@ -23,6 +27,9 @@ family! {
     [
         linear::Linear,
         optimal_transport::OptimalTransport,
+        gaussian_tube::GaussianTube,
+        trigonometric::Trigonometric,
+        variance_preserving::VariancePreserving,
     ]
 }
 choice_text!(Path);
@@ -54,6 +61,11 @@ impl Path {
         self.rule().ds(self.choice.values(), t)
     }
 
+    /// The standard deviation of the noise of its own that a training sample gets beside x_t; 0 for most paths.
+    pub fn tube(&self) -> f64 {
+        self.rule().tube(self.choice.values())
+    }
+
     /// x_t = a(t) x1 + s(t) x0.
     pub fn interpolate<S: State>(&self, x0: &S, x1: &S, t: f64) -> S {
         S::combine(&[(self.a(t), x1), (self.s(t), x0)])
@@ -70,6 +82,14 @@ impl Path {
         let (a, s, da, ds) = (self.a(t), self.s(t), self.da(t), self.ds(t));
         let determinant = s * da - ds * a;
         S::combine(&[(s / determinant, v), (-ds / determinant, x)])
+    }
+
+    /// The noise that a state and a velocity come from: x0 = (a v - a' x) / (a s' - a' s), the other half of the same
+    /// two equations. On the linear path it is x - t v.
+    pub fn x0_estimate<S: State>(&self, x: &S, v: &S, t: f64) -> S {
+        let (a, s, da, ds) = (self.a(t), self.s(t), self.da(t), self.ds(t));
+        let determinant = a * ds - da * s;
+        S::combine(&[(a / determinant, v), (-da / determinant, x)])
     }
 }
 
@@ -128,21 +148,25 @@ mod tests {
                 let velocity = path.velocity(&x0, &x1, t);
                 for k in 0..3 {
                     let difference = (after[k] - before[k]) / (2.0 * h);
-                    assert!((difference - velocity[k]).abs() < 1e-5, "{path} at {t}");
+                    // Relative, since s' of the variance-preserving path grows towards t = 1.
+                    let scale = 1.0 + velocity[k].abs();
+                    assert!((difference - velocity[k]).abs() < 1e-5 * scale, "{path} at {t}");
                 }
             }
         }
     }
 
     #[test]
-    fn the_estimate_from_the_true_velocity_is_the_data() {
+    fn the_estimates_from_the_true_velocity_are_the_data_and_the_noise() {
         let (x0, x1) = (vec![0.3, -1.2], vec![1.0, 0.5]);
         for path in variants() {
             for t in [0.0, 0.3, 0.9, 1.0] {
                 let x = path.interpolate(&x0, &x1, t);
-                let estimate = path.x1_estimate(&x, &path.velocity(&x0, &x1, t), t);
+                let v = path.velocity(&x0, &x1, t);
+                let (data, noise) = (path.x1_estimate(&x, &v, t), path.x0_estimate(&x, &v, t));
                 for k in 0..2 {
-                    assert!((estimate[k] - x1[k]).abs() < 1e-9, "{path} at {t}");
+                    assert!((data[k] - x1[k]).abs() < 1e-9, "{path} at {t}");
+                    assert!((noise[k] - x0[k]).abs() < 1e-9, "{path} at {t}");
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The syntax of a URL's query: `key=value&key=value`, with `%XX` and `+` for what cannot stand in it.
+//! The syntax of a URL's query: `key=value&key=value`, with `%XX` for what cannot stand in it. A `+` is a plus: no value
+//! of a plan holds a space, and a solver's name holds two of them.
 
 /// The pairs of a query, decoded; a leading `?` and empty parts are passed over.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
@@ -8,7 +9,7 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Decodes `%XX` and `+`. A `%` that no two hexadecimal digits follow stands for itself, and bytes that are no
+/// Decodes `%XX`. A `%` that no two hexadecimal digits follow stands for itself, and bytes that are no
 /// text become the replacement character, which no field accepts.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -22,7 +23,6 @@ fn decode(text: &str) -> String {
                 i += 2;
                 value
             }
-            (b'+', _) => b' ',
             (other, _) => other,
         });
     }

@@ -34,7 +34,7 @@ fn nothing_at_all_is_the_default_plan() {
 
 #[test]
 fn a_browser_s_encoding_of_the_query_is_understood() {
-    let plan = parse("?schedule=logit-normal-cdf%3Amu%3D-1%2Cstd%3D3&digit=+7+&model=mnist%2dunet").unwrap();
+    let plan = parse("?schedule=logit-normal-cdf%3Amu%3D-1%2Cstd%3D3&digit=%207&model=mnist%2dunet").unwrap();
     assert_eq!(plan, parse("schedule=logit-normal-cdf:mu=-1,std=3&digit=7").unwrap());
 }
 
@@ -44,11 +44,18 @@ fn a_tolerance_goes_with_a_solver_that_chooses_its_steps_wherever_it_stands() {
         let plan = parse(text).unwrap();
         assert_eq!(plan.budget, Budget::Tolerance(1e-3));
         assert!(plan.to_string().starts_with("solver=dopri5&schedule=inverse-cubic&tol=0.001&guidance=2"));
-        assert_eq!(plan.expected_evaluations(), None);
-        let stepping = plan.stepping().unwrap();
+        assert_eq!(plan.expected_evaluations(&KnotTable::default()), None);
+        let stepping = plan.stepping(&KnotTable::default()).unwrap();
         assert_eq!(
             stepping,
-            Stepping::Adaptive { t0: 0.0, t1: 1.0, rtol: 1e-3, atol: 1e-3, first_step: None }
+            Stepping::Adaptive {
+                t0: 0.0,
+                t1: 1.0,
+                rtol: 1e-3,
+                atol: 1e-3,
+                first_step: None,
+                controller: Controller::default()
+            }
         );
     }
     assert!(plan_error("tol", "0.001")(&parse("solver=heun&tol=0.001").unwrap_err()));
@@ -124,7 +131,10 @@ fn the_expected_evaluations_count_both_branches() {
         for (scale, branches) in [(0.0, 1), (1.0, 1), (2.0, 2)] {
             let guidance = Guidance::cfg(scale).unwrap();
             let plan = SamplePlan { solver: solver.clone(), guidance, ..SamplePlan::default() };
-            assert_eq!(plan.expected_evaluations(), Some(solver.evaluations(10) * branches));
+            assert_eq!(
+                plan.expected_evaluations(&KnotTable::default()),
+                Some(solver.evaluations(10) * branches)
+            );
         }
     }
 }
@@ -132,9 +142,9 @@ fn the_expected_evaluations_count_both_branches() {
 #[test]
 fn a_plan_put_together_by_hand_is_checked_before_it_runs() {
     let zero = SamplePlan { budget: Budget::Steps(0), ..SamplePlan::default() };
-    assert!(plan_error("steps", "0")(&zero.stepping().unwrap_err()));
+    assert!(plan_error("steps", "0")(&zero.stepping(&KnotTable::default()).unwrap_err()));
     let heun = SamplePlan { budget: Budget::Tolerance(0.1), ..SamplePlan::default() };
-    assert!(plan_error("tol", "0.1")(&heun.stepping().unwrap_err()));
+    assert!(plan_error("tol", "0.1")(&heun.stepping(&KnotTable::default()).unwrap_err()));
 }
 
 /// Any member of a family, with any values of its parameters.
@@ -168,7 +178,13 @@ fn any_plan() -> impl Strategy<Value = SamplePlan> {
                 solver,
                 schedule: Schedule::parse(&schedule).unwrap(),
                 budget,
-                guidance: guidance.parse().unwrap(),
+                controller: if adaptive {
+                    Controller::default()
+                } else {
+                    Controller::parse("pi:alpha=0.6,beta=0.3").unwrap()
+                },
+                // An interval that ends before it begins is refused; the default stands in.
+                guidance: guidance.parse().unwrap_or_default(),
                 seed,
                 count,
             }
@@ -195,5 +211,53 @@ proptest! {
         let (plan, errors) = SamplePlan::parse_with_unknown(&text);
         prop_assert_eq!(parse(&plan.to_string()), Ok(plan.clone()));
         prop_assert_eq!(parse(&text).is_ok(), errors.is_empty());
+    }
+}
+
+#[test]
+fn the_evaluations_expected_are_those_of_a_real_run_for_every_solver_and_guidance() {
+    use crate::guidance::Guidance;
+    for solver in Solver::all() {
+        for guidance in Guidance::all() {
+            let mut plan = SamplePlan { solver: solver.clone(), guidance, ..SamplePlan::default() };
+            plan.set("steps", "7").unwrap();
+            let table = KnotTable::default();
+            let mut field = Guided::new(plan.guidance.clone(), Nothing);
+            let (stepping, options) = (plan.stepping(&table).unwrap(), plan.options(0));
+            let run = crate::integrate::integrate(
+                &mut field,
+                &plan.solver,
+                &stepping,
+                Vec::new(),
+                &options,
+                async |_| std::ops::ControlFlow::Continue(()),
+            );
+            let outcome = pollster::block_on(run).unwrap();
+            assert_eq!(plan.expected_evaluations(&table), Some(outcome.evaluations), "{plan}");
+        }
+    }
+}
+
+#[test]
+fn a_controller_stands_in_the_text_only_where_it_is_not_the_default() {
+    let plan = parse("solver=dopri5&tol=0.01&controller=pi").unwrap();
+    assert_eq!(plan.controller.id(), "pi");
+    assert!(plan.to_string().contains("&tol=0.01&controller=pi&guidance=2"), "{plan}");
+    assert_eq!(parse(&plan.to_string()), Ok(plan.clone()));
+    assert!(!parse("solver=dopri5&tol=0.01&controller=integral").unwrap().to_string().contains("controller"));
+    assert!(matches!(
+        parse("controller=p"),
+        Err(Error::UnknownId { kind: "controller", nearest: Some("pi"), .. })
+    ));
+}
+
+#[test]
+fn every_guidance_survives_its_text_form_with_its_parameters() {
+    for text in
+        ["interval:scale=3,lo=0.1,hi=0.6", "cfg-zero*:scale=2.5,zero=0.1", "autoguidance:scale=3", "1.5"]
+    {
+        let plan = parse(&format!("guidance={text}")).unwrap();
+        assert!(plan.to_string().contains(&format!("guidance={text}&")), "{plan}");
+        assert_eq!(parse(&plan.to_string()), Ok(plan));
     }
 }

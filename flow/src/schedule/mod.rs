@@ -4,6 +4,11 @@
 use crate::Error;
 use crate::registry::Entry;
 
+pub mod fit;
+mod table;
+
+pub use table::KnotTable;
+
 /// The most steps that a schedule gives.
 pub const MOST_STEPS: usize = 1_000_000;
 
@@ -15,6 +20,14 @@ trait Rule: Sync {
     fn entry(&self) -> &'static Entry;
     /// g(u) for u in (0, 1): increasing from 0 to 1. The ends are pinned by the caller.
     fn at(&self, values: &[f64], u: f64) -> f64;
+    /// Knot i of n, for i from 1 to n - 1.
+    fn knot(&self, values: &[f64], i: usize, n: usize) -> f64 {
+        self.at(values, i as f64 / n as f64)
+    }
+    /// Whether the knots come from a table that was fitted to a model, not from a formula.
+    fn fitted(&self) -> bool {
+        false
+    }
 }
 
 family! {
@@ -23,9 +36,16 @@ family! {
     [
         linear::Linear,
         cosine::Cosine,
+        polynomial::Polynomial,
+        smoothstep::Smoothstep,
         inverse_cubic::InverseCubic,
+        inverse_exponential::InverseExponential,
         logit_normal_cdf::LogitNormalCdf,
+        logit_normal_quantile::LogitNormalQuantile,
         shift::Shift,
+        karras::Karras,
+        beta::Beta,
+        optimal::Optimal,
     ]
 }
 choice_text!(Schedule);
@@ -47,7 +67,12 @@ impl Schedule {
         Self { choice: crate::registry::Choice::defaults(RULES[index].entry()), index }
     }
 
-    /// g(u): 0 at or below u = 0, 1 at or above u = 1.
+    /// Whether the knots come from a table that was fitted to a model: such a schedule has no formula.
+    pub fn fitted(&self) -> bool {
+        self.rule().fitted()
+    }
+
+    /// g(u): 0 at or below u = 0, 1 at or above u = 1; NaN between for a [fitted](Self::fitted) schedule.
     pub fn at(&self, u: f64) -> f64 {
         if u >= 1.0 {
             1.0
@@ -58,12 +83,23 @@ impl Schedule {
         }
     }
 
-    /// The n + 1 knots of n steps: 0 first, 1 last, strictly increasing.
+    /// The n + 1 knots of n steps: 0 first, 1 last, strictly increasing. A fitted schedule has none without a table.
     pub fn knots(&self, n: usize) -> Result<Vec<f64>, Error> {
+        self.knots_in(n, &KnotTable::default())
+    }
+
+    /// As [`knots`](Self::knots), with the table that a fitted schedule takes its knots from.
+    pub fn knots_in(&self, n: usize, table: &KnotTable) -> Result<Vec<f64>, Error> {
         if n == 0 || n > MOST_STEPS {
             return Err(Error::Steps { got: n, most: MOST_STEPS });
         }
-        let mut knots: Vec<f64> = (0..=n).map(|i| self.at(i as f64 / n as f64)).collect();
+        if self.fitted() {
+            let missing = || Error::NotFitted { schedule: self.id(), got: n, fitted: table.counts() };
+            return table.get(n).map(<[f64]>::to_vec).ok_or_else(missing);
+        }
+        let values = self.choice.values();
+        let inner = (1..n).map(|i| self.rule().knot(values, i, n).clamp(0.0, 1.0));
+        let mut knots: Vec<f64> = std::iter::once(0.0).chain(inner).chain([1.0]).collect();
         // Saturated ends (a normal distribution's far tail) would repeat a knot: up from 0, then down from 1.
         for i in 1..n {
             knots[i] = knots[i].max(knots[i - 1] + LEAST_STEP);
@@ -82,7 +118,7 @@ mod tests {
     /// Every schedule at its defaults and at each corner of its parameters' ranges.
     fn variants() -> Vec<Schedule> {
         let mut found = Vec::new();
-        for schedule in Schedule::all() {
+        for schedule in Schedule::all().filter(|schedule| !schedule.fitted()) {
             let mut corners = vec![schedule.clone()];
             for spec in schedule.choice().entry().params {
                 corners = corners
@@ -125,5 +161,19 @@ mod tests {
                 assert_eq!(schedule.knots(got), Err(Error::Steps { got, most: MOST_STEPS }));
             }
         }
+    }
+
+    #[test]
+    fn a_fitted_schedule_has_the_knots_of_its_table_and_names_what_was_fitted_otherwise() {
+        let optimal = Schedule::parse("optimal").unwrap();
+        let fitted: Vec<_> = Schedule::all().filter(Schedule::fitted).collect();
+        assert_eq!(fitted, [optimal.clone()]);
+        let table = KnotTable::new([(2, vec![0.0, 0.7, 1.0]), (3, vec![0.0, 0.2, 0.9, 1.0])]).unwrap();
+        assert_eq!(optimal.knots_in(2, &table), Ok(vec![0.0, 0.7, 1.0]));
+        let error =
+            |got, fitted: &[usize]| Error::NotFitted { schedule: "optimal", got, fitted: fitted.to_vec() };
+        assert_eq!(optimal.knots_in(4, &table), Err(error(4, &[2, 3])));
+        assert_eq!(optimal.knots(4), Err(error(4, &[])));
+        assert!(optimal.at(0.5).is_nan());
     }
 }

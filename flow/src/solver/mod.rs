@@ -5,13 +5,24 @@
 
 use crate::Error;
 use crate::field::Field;
+use crate::integrate::Options;
 use crate::registry::{Choice, Entry};
 use crate::state::State;
 
+mod exponential;
 mod runge_kutta;
 mod tableau;
 
 pub use tableau::{Embedded, Tableau};
+
+/// What a fresh stepper is made from.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    /// The values of the solver's parameters.
+    values: &'a [f64],
+    /// The run's options.
+    options: &'a Options,
+}
 
 /// What a solver must know.
 trait Method: Sync {
@@ -21,32 +32,26 @@ trait Method: Sync {
     /// How often `steps` fixed steps evaluate the velocity.
     fn evaluations(&self, steps: usize) -> usize;
     /// The tableau, if it is a Runge-Kutta method.
-    fn tableau(&self) -> Option<&'static Tableau>;
-    /// A fresh stepper, which estimates the error of each step if asked to and able to.
-    fn stepper<S: State>(&self, estimate: bool) -> Box<dyn Stepper<S>>
+    fn tableau(&self) -> Option<&'static Tableau> {
+        None
+    }
+    /// Whether it adds noise on the way.
+    fn stochastic(&self) -> bool {
+        false
+    }
+    /// A fresh stepper.
+    fn stepper<S: State>(&self, setting: Setting<'_>) -> Box<dyn Stepper<S>>
     where
         Self: Sized;
 }
 
-/// A step proposed: the state it leads to, and how far off it may be.
-pub struct Step<S> {
-    /// The state at t + h.
-    pub x: S,
-    /// The estimated error of that state, from a method that has one when it was asked for.
-    pub error: Option<S>,
-}
-
-/// A solver at work: it may remember velocities between steps.
+/// A solver at work on fixed steps: it may remember what it saw between steps.
 pub trait Stepper<S: State> {
-    /// Hands over the velocity at the start, so that it is not evaluated again.
-    fn begin(&mut self, velocity: S);
-
     /// How often the next `step` will call the field.
     fn calls(&self) -> usize;
 
-    /// Proposes a step from (t, x) to t + h; h is negative when going back. Called again from the same (t, x)
-    /// with a smaller h if the proposal was not accepted.
-    fn step(&mut self, field: &mut dyn Field<S>, t: f64, h: f64, x: &S) -> Result<Step<S>, Error>;
+    /// The state after a step from (t, x) to t + h; h is negative when going back.
+    fn step(&mut self, field: &mut dyn Field<S>, t: f64, h: f64, x: &S) -> Result<S, Error>;
 
     /// The step proposed last was taken.
     fn accept(&mut self);
@@ -62,17 +67,32 @@ macro_rules! solvers {
         }
 
         impl Solver {
-            /// A fresh stepper. With `estimate`, an adaptive solver estimates the error of each step.
-            pub fn stepper<S: State>(&self, estimate: bool) -> Box<dyn Stepper<S>> {
-                let factories: &[fn(bool) -> Box<dyn Stepper<S>>] =
-                    &[$(|estimate| $module::$Unit.stepper::<S>(estimate)),+];
-                factories[self.index](estimate)
+            /// A fresh stepper for fixed steps.
+            pub fn stepper<S: State>(&self, options: &Options) -> Box<dyn Stepper<S>> {
+                type Factory<S> = fn(Setting<'_>) -> Box<dyn Stepper<S>>;
+                let factories: &[Factory<S>] = &[$(|setting| $module::$Unit.stepper::<S>(setting)),+];
+                factories[self.index](Setting { values: self.choice.values(), options })
             }
         }
     };
 }
 
-solvers![euler::Euler, midpoint::Midpoint, heun::Heun, rk4::Rk4, dopri5::Dopri5,];
+solvers![
+    euler::Euler,
+    midpoint::Midpoint,
+    heun::Heun,
+    ralston::Ralston,
+    adams_bashforth_2::AdamsBashforth2,
+    dpm_solver_2m::DpmSolver2M,
+    unipc_2::UniPc2,
+    heun3::Heun3,
+    bosh3::Bosh3,
+    rk4::Rk4,
+    rk4_38::Rk438,
+    dopri5::Dopri5,
+    tsit5::Tsit5,
+    sde_euler::SdeEuler,
+];
 choice_text!(Solver);
 
 impl Solver {
@@ -95,6 +115,11 @@ impl Solver {
     /// Whether it can choose its own steps for a tolerance.
     pub fn adaptive(&self) -> bool {
         self.error_order().is_some()
+    }
+
+    /// Whether it adds noise on the way; the noise is part of the seed's.
+    pub fn stochastic(&self) -> bool {
+        self.rule().stochastic()
     }
 
     /// The tableau, if it is a Runge-Kutta method.

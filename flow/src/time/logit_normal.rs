@@ -6,10 +6,7 @@ use super::Rule;
 use crate::noise::standard_normal;
 use crate::rand_core::RngCore;
 use crate::registry::{Entry, ParamSpec};
-use crate::special::sigmoid;
-
-/// The largest f64 below 1, so that a saturated sigmoid stays inside the open interval.
-const BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
+use crate::special::{logit, normal_cdf, sigmoid};
 
 pub(super) struct LogitNormal;
 
@@ -46,7 +43,11 @@ impl Rule for LogitNormal {
     }
 
     fn sample(&self, values: &[f64], rng: &mut dyn RngCore) -> f64 {
-        sigmoid(values[0] + values[1] * standard_normal(rng)).clamp(f64::MIN_POSITIVE, BELOW_ONE)
+        sigmoid(values[0] + values[1] * standard_normal(rng)).clamp(f64::MIN_POSITIVE, super::BELOW_ONE)
+    }
+
+    fn cdf(&self, values: &[f64], t: f64) -> f64 {
+        normal_cdf((logit(t) - values[0]) / values[1])
     }
 }
 

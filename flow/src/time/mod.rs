@@ -5,6 +5,9 @@
 use crate::rand_core::RngCore;
 use crate::registry::Entry;
 
+/// The largest f64 below 1, so that what saturates stays inside the open interval.
+const BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
+
 /// What a distribution must know.
 trait Rule: Sync {
     fn entry(&self) -> &'static Entry;
@@ -14,6 +17,8 @@ trait Rule: Sync {
     fn sample_batch(&self, values: &[f64], rng: &mut dyn RngCore, n: usize) -> Vec<f64> {
         (0..n).map(|_| self.sample(values, rng)).collect()
     }
+    /// The probability of a time below t, for t in (0, 1).
+    fn cdf(&self, values: &[f64], t: f64) -> f64;
 }
 
 family! {
@@ -21,7 +26,10 @@ family! {
     TimeDistribution, "time distribution", "times", Rule,
     [
         uniform::Uniform,
+        stratified::Stratified,
         logit_normal::LogitNormal,
+        mode::Mode,
+        cosmap::Cosmap,
     ]
 }
 choice_text!(TimeDistribution);
@@ -30,6 +38,17 @@ impl TimeDistribution {
     /// One t in (0, 1).
     pub fn sample<R: RngCore>(&self, rng: &mut R) -> f64 {
         self.rule().sample(self.choice.values(), rng)
+    }
+
+    /// The probability of a time below t: 0 at or below t = 0, 1 at or above t = 1.
+    pub fn cdf(&self, t: f64) -> f64 {
+        if t >= 1.0 {
+            1.0
+        } else if t > 0.0 {
+            self.rule().cdf(self.choice.values(), t)
+        } else {
+            0.0
+        }
     }
 
     /// `n` times in (0, 1) for one batch.
@@ -59,6 +78,32 @@ mod tests {
                 let times = variant.sample_batch(&mut rng, 2000);
                 assert_eq!(times.len(), 2000);
                 assert!(times.iter().all(|t| *t > 0.0 && *t < 1.0), "{variant}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_times_drawn_follow_the_declared_law() {
+        for distribution in TimeDistribution::all() {
+            let mut variants = vec![distribution.clone()];
+            for spec in distribution.choice().entry().params {
+                variants.push(distribution.with(spec.name, 0.5 * spec.default + 0.5 * spec.min).unwrap());
+            }
+            for variant in variants {
+                let n = 20_000;
+                let mut times = variant.sample_batch(&mut noise::rng(11, 0), n);
+                times.sort_by(f64::total_cmp);
+                let worst = times
+                    .iter()
+                    .enumerate()
+                    .map(|(i, t)| {
+                        let law = variant.cdf(*t);
+                        (law - i as f64 / n as f64).abs().max((law - (i + 1) as f64 / n as f64).abs())
+                    })
+                    .fold(0.0, f64::max);
+                // Kolmogorov and Smirnov: 1.95 / sqrt(n) is passed with a probability of 0.1%.
+                assert!(worst < 1.95 / (n as f64).sqrt(), "{variant}: {worst}");
+                assert_eq!((variant.cdf(0.0), variant.cdf(1.0)), (0.0, 1.0));
             }
         }
     }

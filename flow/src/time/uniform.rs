@@ -23,6 +23,10 @@ impl Rule for Uniform {
     fn sample(&self, _: &[f64], rng: &mut dyn RngCore) -> f64 {
         open_unit(rng)
     }
+
+    fn cdf(&self, _: &[f64], t: f64) -> f64 {
+        t
+    }
 }
 
 #[cfg(test)]

@@ -41,3 +41,8 @@ pub(crate) fn finite_data_velocity(data: &[Vec<f64>], t: f64, x: &[f64]) -> Vec<
         .map(|k| data.iter().zip(&weights).map(|(d, w)| w / total * (d[k] - x[k]) / (1.0 - t)).sum())
         .collect()
 }
+
+/// Every solver, the stochastic ones without their noise.
+pub(crate) fn deterministic() -> impl Iterator<Item = Solver> {
+    Solver::all().map(|solver| if solver.stochastic() { solver.with("noise", 0.0).unwrap() } else { solver })
+}

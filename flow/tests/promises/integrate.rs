@@ -1,9 +1,10 @@
 //! Promises of the loop: what it asks, counts, reports and refuses.
 
-use crate::common::{distance, solve};
+use crate::common::{deterministic, distance, solve};
 use flow::Error;
+use flow::controller::Controller;
 use flow::field::{Field, FnField};
-use flow::guidance::{Conditional, Guidance, Guided};
+use flow::guidance::{At, Conditional, Guidance, Guided};
 use flow::integrate::{End, Options, Stepping, integrate};
 use flow::schedule::Schedule;
 use flow::solver::Solver;
@@ -20,7 +21,14 @@ fn fixed(n: usize) -> Stepping {
 }
 
 fn adaptive(t0: f64, t1: f64, tolerance: f64) -> Stepping {
-    Stepping::Adaptive { t0, t1, rtol: tolerance, atol: tolerance, first_step: None }
+    Stepping::Adaptive {
+        t0,
+        t1,
+        rtol: tolerance,
+        atol: tolerance,
+        first_step: None,
+        controller: Controller::default(),
+    }
 }
 
 fn dopri5() -> Solver {
@@ -38,7 +46,8 @@ fn every_solver_spends_exactly_the_evaluations_that_it_declares() {
             });
             let outcome = solve(&mut field, &solver, &fixed(n), vec![1.0]).unwrap();
             assert_eq!(outcome.evaluations, solver.evaluations(n), "{} with {n} steps", solver.id());
-            assert_eq!(outcome.evaluations, solver.evaluations_per_step() * n);
+            // A multistep method's first step may cost more.
+            assert!(outcome.evaluations - solver.evaluations_per_step() * n <= 1, "{}", solver.id());
             assert_eq!((outcome.accepted, outcome.rejected, outcome.t), (n, 0, 1.0));
             assert_eq!(outcome.end, End::Finished);
             assert_eq!(calls, outcome.evaluations);
@@ -139,7 +148,7 @@ fn an_observer_that_breaks_stops_the_loop_between_steps() {
 
 #[test]
 fn a_budget_is_never_exceeded_and_the_best_state_so_far_comes_back_marked() {
-    for solver in Solver::all() {
+    for solver in deterministic() {
         let mut steppings = vec![fixed(10)];
         if solver.adaptive() {
             steppings.push(adaptive(0.0, 1.0, 1e-9));
@@ -170,14 +179,14 @@ fn a_budget_is_never_exceeded_and_the_best_state_so_far_comes_back_marked() {
 struct Twins;
 
 impl Conditional<Vec<f64>> for Twins {
-    fn conditional(&mut self, t: f64, x: &Vec<f64>) -> Result<Vec<f64>, Error> {
-        decay(t, x)
+    fn conditional(&mut self, _: At<'_>, x: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        decay(0.0, x)
     }
-    fn unconditional(&mut self, t: f64, x: &Vec<f64>) -> Result<Vec<f64>, Error> {
-        decay(t, x)
+    fn unconditional(&mut self, _: At<'_>, x: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        decay(0.0, x)
     }
-    fn both(&mut self, t: f64, x: &Vec<f64>) -> Result<(Vec<f64>, Vec<f64>), Error> {
-        Ok((decay(t, x)?, decay(t, x)?))
+    fn both(&mut self, _: At<'_>, x: &Vec<f64>) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        Ok((decay(0.0, x)?, decay(0.0, x)?))
     }
 }
 
@@ -198,8 +207,8 @@ fn guidance_counts_both_branches_and_a_budget_knows_it() {
             async |_| GO_ON,
         ))
         .unwrap();
-        assert_eq!((again.end, again.accepted), (End::BudgetExhausted, 4));
-        assert_eq!(again.evaluations, 2 * solver.evaluations(4));
+        assert_eq!((again.end, again.accepted), (End::BudgetExhausted, 4), "{}", solver.id());
+        assert_eq!(again.evaluations, 2 * solver.evaluations(4), "{}", solver.id());
     }
 }
 
@@ -247,7 +256,14 @@ fn a_field_of_nan_never_counts_as_a_good_step() {
     // Hairer's rule sees it at once; without it, every step is rejected until none is left.
     let seen = solve(&mut FnField::new(nan), &dopri5(), &adaptive(0.0, 1.0, 1e-3), vec![1.0]);
     assert_eq!(seen, Err(Error::NotFinite { t: 0.0 }));
-    let stepping = Stepping::Adaptive { t0: 0.0, t1: 1.0, rtol: 1e-3, atol: 1e-3, first_step: Some(0.1) };
+    let stepping = Stepping::Adaptive {
+        t0: 0.0,
+        t1: 1.0,
+        rtol: 1e-3,
+        atol: 1e-3,
+        first_step: Some(0.1),
+        controller: Controller::default(),
+    };
     let outcome = solve(&mut FnField::new(nan), &dopri5(), &stepping, vec![1.0]).unwrap();
     assert_eq!((outcome.end, outcome.accepted, outcome.t, outcome.x), (End::StepTooSmall, 0, 0.0, vec![1.0]));
     assert!(outcome.rejected > 0 && outcome.evaluations < 150, "{} evaluations", outcome.evaluations);
@@ -350,14 +366,21 @@ fn nonsense_is_refused_by_name() {
         refused(&dopri5(), adaptive(0.0, bad, 1e-3), "t1");
         refused(&dopri5(), adaptive(0.0, 1.0, bad), "rtol");
         let first_step = Some(bad);
-        let stepping = Stepping::Adaptive { t0: 0.0, t1: 1.0, rtol: 0.1, atol: 0.1, first_step };
+        let stepping = Stepping::Adaptive {
+            t0: 0.0,
+            t1: 1.0,
+            rtol: 0.1,
+            atol: 0.1,
+            first_step,
+            controller: Controller::default(),
+        };
         refused(&dopri5(), stepping, "first_step");
     }
     refused(&dopri5(), adaptive(0.0, 1.0, -1e-3), "rtol");
     refused(&dopri5(), adaptive(0.0, 1.0, 0.0), "rtol and atol");
     for solver in Solver::all().filter(|solver| !solver.adaptive()) {
         let result = solve(&mut FnField::new(decay), &solver, &adaptive(0.0, 1.0, 1e-3), vec![1.0]);
-        assert_eq!(result, Err(Error::NotAdaptive { solver: solver.id(), accepted: vec!["dopri5"] }));
+        assert_eq!(result, Err(Error::NotAdaptive { solver: solver.id(), accepted: Solver::adaptive_ids() }));
     }
 }
 

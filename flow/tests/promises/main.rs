@@ -4,8 +4,10 @@
 // A helper that unwraps is a test that fails; and a closure that stands for a field over `Vec<f64>` takes a `&Vec`.
 #![allow(clippy::unwrap_used, clippy::ptr_arg)]
 
+mod batches;
 mod common;
 mod convergence;
 mod integrate;
 mod known_answers;
 mod oracle;
+mod stochastic;

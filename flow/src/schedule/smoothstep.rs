@@ -1,0 +1,24 @@
+//! Small steps at both ends: the cubic g(u) = 3 u^2 - 2 u^3.
+
+use super::Rule;
+use crate::registry::Entry;
+
+pub(super) struct Smoothstep;
+
+impl Rule for Smoothstep {
+    fn entry(&self) -> &'static Entry {
+        &Entry {
+            id: "smoothstep",
+            label: "Smoothstep",
+            about: "Starts and stops gently: small steps at both ends.",
+            when: "As a cheap cosine, to see how little the exact shape of an S matters.",
+            formula: "g(u) = 3 u^2 - 2 u^3",
+            source: "The cubic Hermite polynomial",
+            params: &[],
+        }
+    }
+
+    fn at(&self, _: &[f64], u: f64) -> f64 {
+        u * u * (3.0 - 2.0 * u)
+    }
+}
