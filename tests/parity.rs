@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use cross_tests::answer::{Answer, TOLERANCE, stored, worst_difference};
 use flow::guidance::Guided;
 use flow::integrate::{End, Report, integrate};
+use flow::schedule::KnotTable;
 use models::{Architecture, ConditionalNetwork};
 
 fn answers() -> Vec<Answer> {
@@ -32,8 +33,9 @@ fn compute(answer: &Answer, device: &Device) -> (Vec<f32>, usize) {
     let noise = TensorData::new(answer.noise(), [plan.count, channels, height, width]);
     let noise = Tensor::<4>::from_data(noise, device);
     let stepping = plan.stepping(&KnotTable::default()).unwrap();
+    let options = plan.options(0);
     let observe = async |_: Report<'_, Tensor<4>>| ControlFlow::Continue(());
-    let run = integrate(&mut field, &plan.solver, &stepping, noise, &plan.options(0), observe);
+    let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
     let outcome = pollster::block_on(run).unwrap();
     assert_eq!(outcome.end, End::Finished, "at t = {}", outcome.t);
     (outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations)
@@ -45,7 +47,7 @@ fn agrees_on(name: &str, device: &Device) {
         let worst = worst_difference(&states, &answer.states);
         println!("{} on {name}: off by {worst:e} after {evaluations} evaluations", answer.id);
         assert!(worst <= TOLERANCE, "{} on {name} is off by {worst:e}", answer.id);
-        if let Some(expected) = answer.plan.expected_evaluations() {
+        if let Some(expected) = answer.plan.expected_evaluations(&KnotTable::default()) {
             assert_eq!(evaluations, expected, "{} on {name}", answer.id);
         }
     }

@@ -3,6 +3,8 @@
 //! The manifest stands beside the models it names. A file name is only a name: no path leads out of that
 //! folder, whatever the manifest says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -18,6 +20,8 @@ pub const FORMAT: u32 = 1;
 pub const MAX_MANIFEST_BYTES: usize = 1 << 20;
 /// Most models in a manifest.
 pub const MAX_MODELS: usize = 256;
+/// Most rows of fitted knots, and most steps in one.
+pub const MAX_FITTED: usize = 256;
 /// Longest file name, in bytes.
 pub const MAX_FILE_NAME_BYTES: usize = 128;
 
@@ -64,6 +68,19 @@ pub struct ManifestEntry {
     /// A stored answer that a device must reproduce before its pictures are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_test: Option<SelfTest>,
+    /// Knots that were fitted to it: the schedule `optimal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knots: Option<FittedKnots>,
+}
+
+/// Where the steps of one model fall best, for some numbers of steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FittedKnots {
+    /// The plan that they were fitted to, in `flow`'s text form: its solver, guidance and seed.
+    pub plan: String,
+    /// The knots by their number of steps: one more than steps, from 0 to 1, strictly increasing.
+    pub rows: BTreeMap<usize, Vec<f64>>,
 }
 
 /// A stored answer: the final states of a plan, as little-endian `f32`, image after image.
@@ -262,6 +279,23 @@ impl ManifestEntry {
         }
         if !self.metrics.is_object() {
             return fault("metrics", shorten(&self.metrics.to_string()), "a JSON object".to_owned());
+        }
+        if let Some(knots) = &self.knots {
+            if knots.plan.len() > 1024 || knots.plan.chars().any(char::is_control) {
+                return fault("knots.plan", quoted(&knots.plan), "a plan's text in one line".to_owned());
+            }
+            if !(1..=MAX_FITTED).contains(&knots.rows.len()) {
+                return fault("knots.rows", knots.rows.len().to_string(), format!("1 to {MAX_FITTED} rows"));
+            }
+            for (&steps, row) in &knots.rows {
+                let rises = row.windows(2).all(|pair| pair[0] < pair[1]);
+                let ends = row.first() == Some(&0.0) && row.last() == Some(&1.0);
+                if !(1..=MAX_FITTED).contains(&steps) || row.len() != steps + 1 || !rises || !ends {
+                    let got = shorten(&format!("{steps}: {row:?}"));
+                    let accepts = format!("at most {MAX_FITTED} steps, with one knot more, strictly increasing from 0 to 1");
+                    return fault("knots.rows", got, accepts);
+                }
+            }
         }
         let mut stored = vec![("file", "bytes", "sha256", &self.file, self.bytes, &self.sha256)];
         if let Some(test) = &self.self_test {

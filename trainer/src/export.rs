@@ -82,7 +82,7 @@ pub fn export_velocity(
     for precision in options.precision.map_or(vec![Precision::F16, Precision::Int8], |p| vec![p]) {
         let bytes = model_export::write(&header, &tensors, precision)?;
         let source = Source::from_bytes(&bytes, device)?;
-        let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, device);
+        let sampler = Sampler::of(&source, device);
         let mut evaluations = Vec::new();
         for guidance in judge.map_or(&[][..], |_| &["1", "2"]) {
             let mut plan = SamplePlan { model: recipe.name.clone(), ..SamplePlan::default() };
@@ -125,6 +125,8 @@ pub fn export_velocity(
             sha256: sha256_hex(&answer),
             bytes: answer.len() as u64,
         }),
+        // Knots belong to the weights that they were fitted to.
+        knots: None,
     };
     let manifest = updated(&options.dir, entry, options.default)?;
     let path = options.dir.join(file);
@@ -236,7 +238,7 @@ fn answer(file: &[u8], model: &str) -> Result<Vec<u8>> {
     let source = Source::from_bytes(file, device)?;
     let plan = self_test_plan(model)?;
     let labels: Vec<u8> = (0..plan.count).map(|i| plan.label(i)).collect();
-    let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, device);
+    let sampler = Sampler::of(&source, device);
     let (values, _) = sampler.batch(&plan, &labels, 0..plan.count as u64)?;
     Ok(values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }

@@ -1,19 +1,27 @@
 //! Runs a [`SamplePlan`] natively over a network, in batches, and counts what it cost.
 //!
-//! Images do not depend on the batch: noise and label of image i come from (seed, i). Only an adaptive solver's steps
-//! do, since a batch shares its step size (that of its most demanding image).
+//! Images do not depend on the batch: noise and label of image i come from (seed, i), and an adaptive solver steps each
+//! image by itself.
 
 use crate::image::grid::{GridOptions, write_png};
 use crate::recipe::Normalization;
+use crate::source::Source;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use flow::guidance::Guided;
-use flow::integrate::{End, integrate};
+use flow::integrate::{End, Options, Report, integrate};
+use flow::path::Path as FlowPath;
 use flow::plan::{MOST_EVALUATIONS, SamplePlan};
+use flow::schedule::KnotTable;
 use models::{Architecture, ConditionalNetwork, Network};
+use paths::Paths;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+mod paths;
+
+pub use paths::Straightness;
 
 /// Images that go through the network together.
 const BATCH: usize = 100;
@@ -24,6 +32,10 @@ pub struct Sampler<'a> {
     architecture: &'a Architecture,
     normalization: Normalization,
     device: Device,
+    path: FlowPath,
+    knots: KnotTable,
+    weak: Option<&'a Network>,
+    measures_paths: bool,
 }
 
 /// Sampled images and their cost.
@@ -35,21 +47,77 @@ pub struct Samples {
     pub labels: Vec<u8>,
     /// Channels, height and width.
     pub image: [usize; 3],
-    /// Network evaluations an image took; the most of any batch for an adaptive solver. Guidance's second branch counts.
+    /// Network evaluations an image took; the most of any image for an adaptive solver. Guidance's second branch counts.
     pub evaluations: usize,
     /// Wall time of the integration.
     pub time: Duration,
+    /// How straight the paths were, an image each; empty unless [measured](Sampler::measuring_paths).
+    pub straightness: Vec<Straightness>,
 }
 
 impl<'a> Sampler<'a> {
-    /// For a network whose values are normalized so, on its device.
+    /// For an opened model, with its path and its fitted knots.
+    pub fn of(source: &'a Source, device: &Device) -> Self {
+        let sampler = Self::new(&source.network, &source.architecture, source.normalization, device);
+        sampler.on_path(source.path.clone()).with_knots(source.knots.clone())
+    }
+
+    /// For a network of the linear path whose values are normalized so, on its device.
     pub fn new(
         network: &'a Network,
         architecture: &'a Architecture,
         normalization: Normalization,
         device: &Device,
     ) -> Self {
-        Self { network, architecture, normalization, device: device.clone() }
+        Self {
+            network,
+            architecture,
+            normalization,
+            device: device.clone(),
+            path: FlowPath::default(),
+            knots: KnotTable::default(),
+            weak: None,
+            measures_paths: false,
+        }
+    }
+
+    /// The same for a network that was trained on this path.
+    pub fn on_path(self, path: FlowPath) -> Self {
+        Self { path, ..self }
+    }
+
+    /// The same with knots that were fitted to the network.
+    pub fn with_knots(self, knots: KnotTable) -> Self {
+        Self { knots, ..self }
+    }
+
+    /// The same with a weaker network of the same images and classes beside it, for autoguidance.
+    ///
+    /// # Errors
+    /// A network of other images or classes.
+    pub fn with_weak(self, weak: &'a Source) -> Result<Self> {
+        let (ours, theirs) = (self.architecture, &weak.architecture);
+        if ours.image() != theirs.image() || ours.classes() != theirs.classes() {
+            bail!(
+                "the weak model {} has images of {:?} and {} classes, the model {:?} and {}",
+                weak.name,
+                theirs.image(),
+                theirs.classes(),
+                ours.image(),
+                ours.classes()
+            );
+        }
+        Ok(Self { weak: Some(&weak.network), ..self })
+    }
+
+    /// The same, measuring how straight the paths are; costs a read of the device a step.
+    pub fn measuring_paths(self) -> Self {
+        Self { measures_paths: true, ..self }
+    }
+
+    /// The knots that were fitted to the network.
+    pub fn knots(&self) -> &KnotTable {
+        &self.knots
     }
 
     /// Samples the plan's images; `progress` hears how many are done.
@@ -78,12 +146,19 @@ impl<'a> Sampler<'a> {
             image: self.architecture.image(),
             evaluations: 0,
             time: Duration::ZERO,
+            straightness: Vec::new(),
         };
         let mut at = 0;
         for part in labels.chunks(BATCH) {
             let start = Instant::now();
             let from = first + at as u64;
-            let (values, evaluations) = self.batch(plan, part, from..from + part.len() as u64)?;
+            let mut paths = self.measures_paths.then(Paths::default);
+            let images = from..from + part.len() as u64;
+            let (values, evaluations) = self.observed(plan, part, images, async |report| match &mut paths {
+                Some(paths) => paths.see(report).await,
+                None => ControlFlow::Continue(()),
+            })?;
+            samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(evaluations);
             let Normalization { mean, std } = self.normalization;
@@ -99,6 +174,23 @@ impl<'a> Sampler<'a> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn batch(&self, plan: &SamplePlan, labels: &[u8], images: Range<u64>) -> Result<(Vec<f32>, usize)> {
+        self.observed(plan, labels, images, async |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`batch`](Self::batch), with `observe` to see every accepted state.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and when `observe` breaks off.
+    pub fn observed(
+        &self,
+        plan: &SamplePlan,
+        labels: &[u8],
+        images: Range<u64>,
+        observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
+    ) -> Result<(Vec<f32>, usize)> {
+        if plan.guidance.needs_weak_model() && self.weak.is_none() {
+            bail!("guidance={} needs a second, weaker model: give one with --weak", plan.guidance);
+        }
         if let Some(label) = labels.iter().find(|&&l| usize::from(l) >= self.architecture.classes()) {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);
         }
@@ -107,11 +199,11 @@ impl<'a> Sampler<'a> {
         let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);
         let conditional =
-            ConditionalNetwork::new(self.network, labels, self.architecture.null_class(), &self.device);
+            ConditionalNetwork::new(self.network, labels, self.architecture.null_class(), &self.device)
+                .with_weak(self.weak);
         let mut field = Guided::new(plan.guidance.clone(), conditional);
-        let observe = async |_: flow::integrate::Report<'_, Tensor<4>>| ControlFlow::Continue(());
-        let stepping = plan.stepping()?;
-        let options = plan.options(images.start);
+        let stepping = plan.stepping(&self.knots)?;
+        let options = Options { path: self.path.clone(), ..plan.options(images.start) };
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
         let outcome = pollster::block_on(run)?;
         match outcome.end {
@@ -131,6 +223,7 @@ impl Samples {
     pub fn append(&mut self, mut other: Self) {
         self.pixels.append(&mut other.pixels);
         self.labels.append(&mut other.labels);
+        self.straightness.append(&mut other.straightness);
         self.evaluations = self.evaluations.max(other.evaluations);
         self.time += other.time;
     }

@@ -4,7 +4,9 @@ use crate::recipe::Normalization;
 use crate::train::{Checkpoint, State, latest};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use model_export::manifest::{Manifest, verify};
+use flow::path::Path as FlowPath;
+use flow::schedule::KnotTable;
+use model_export::manifest::{FittedKnots, Manifest, ManifestEntry, verify};
 use model_export::{Header, Kind, Precision};
 use models::{Architecture, Network, Weights};
 use std::path::Path;
@@ -17,6 +19,10 @@ pub struct Source {
     pub architecture: Architecture,
     /// How pixels become its values.
     pub normalization: Normalization,
+    /// The path that it was trained on.
+    pub path: FlowPath,
+    /// Knots that were fitted to it; empty unless a manifest beside its file has some.
+    pub knots: KnotTable,
     /// Its id.
     pub name: String,
     /// Where it came from.
@@ -40,8 +46,10 @@ impl Source {
         if path.is_dir() {
             Self::open_dir(path, device)
         } else {
-            let bytes = read_verified(path, "give a .safetensors file, a checkpoint or a run folder")?;
-            Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
+            let (bytes, listed) = read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
+            let source = Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())?;
+            let knots = listed.and_then(|entry| entry.knots).map(knot_table).transpose()?.unwrap_or_default();
+            Ok(Self { knots, ..source })
         }
     }
 
@@ -60,8 +68,9 @@ impl Source {
         let normalization =
             Normalization { mean: file.header.normalization.mean, std: file.header.normalization.std };
         let name = file.header.name.clone();
+        let path = file.header.path.parse().context("the file's path is not one that this program knows")?;
         let origin = Origin::File(Box::new(file.header), file.precision);
-        Ok(Self { network, architecture, normalization, name, origin })
+        Ok(Self { network, architecture, normalization, path, knots: KnotTable::default(), name, origin })
     }
 
     fn open_dir(path: &Path, device: &Device) -> Result<Self> {
@@ -75,6 +84,8 @@ impl Source {
             network,
             architecture,
             normalization: recipe.normalization,
+            path: recipe.flow.map(|flow| flow.path.parse()).transpose()?.unwrap_or_default(),
+            knots: KnotTable::default(),
             name: recipe.name,
             origin: Origin::Checkpoint(Box::new(checkpoint)),
         })
@@ -112,6 +123,11 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint> {
 /// # Errors
 /// No such file, a recipe, or bytes that are not those of the manifest.
 pub fn read_verified(path: &Path, accepted: &str) -> Result<Vec<u8>> {
+    Ok(read_listed(path, accepted)?.0)
+}
+
+/// As [`read_verified`], with the manifest's entry.
+fn read_listed(path: &Path, accepted: &str) -> Result<(Vec<u8>, Option<ManifestEntry>)> {
     if path.extension().is_some_and(|e| e == "toml") {
         bail!("{} is a recipe: {accepted}", path.display());
     }
@@ -121,13 +137,18 @@ pub fn read_verified(path: &Path, accepted: &str) -> Result<Vec<u8>> {
         let name = path.file_name()?.to_str()?;
         manifest.models.into_iter().find(|entry| entry.file == name)
     });
-    if let Some(entry) = listed {
-        verify(&entry, &bytes).with_context(|| {
+    if let Some(entry) = &listed {
+        verify(entry, &bytes).with_context(|| {
             let path = path.display();
             format!("{path} is not the file that manifest.json beside it lists: damaged, or replaced without `export`")
         })?;
     }
-    Ok(bytes)
+    Ok((bytes, listed))
+}
+
+/// A manifest's fitted knots as the library takes them.
+fn knot_table(knots: FittedKnots) -> Result<KnotTable> {
+    KnotTable::new(knots.rows).context("the manifest's knots")
 }
 
 /// A file's tensors as a network takes them.

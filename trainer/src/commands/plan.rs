@@ -21,7 +21,10 @@ pub(crate) struct PlanArgs {
     /// Tolerance of an adaptive solver, instead of steps
     #[arg(long, allow_hyphen_values = true)]
     tol: Option<String>,
-    /// Guidance scale; 1 is without guidance
+    /// Controller of an adaptive solver's steps: `flow-digits list controllers` names them
+    #[arg(long)]
+    controller: Option<String>,
+    /// Guidance scale (1 is without), or a form with parameters, for example interval:scale=2,lo=0.2,hi=0.8
     #[arg(long, allow_hyphen_values = true)]
     guidance: Option<String>,
     /// Seed of the noise
@@ -60,6 +63,7 @@ impl PlanArgs {
             ("schedule", &self.schedule),
             ("steps", &self.steps),
             ("tol", &self.tol),
+            ("controller", &self.controller),
             ("guidance", &self.guidance),
             ("seed", &self.seed),
             ("digit", &self.digit),

@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Also write the images as float32 N x 28 x 28 in [0, 1], and their labels beside (NAME-labels.npy)
     #[arg(long, value_name = "FILE")]
     npy: Option<PathBuf>,
+    /// A second, weaker model for guidance=autoguidance: smaller, or trained less
+    #[arg(long, value_name = "MODEL")]
+    weak: Option<PathBuf>,
     /// auto, cuda, cuda:N, wgpu, cpu or torch
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -51,7 +54,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
     plan.model.clone_from(&source.name);
-    let sampler = Sampler::new(&source.network, &source.architecture, source.normalization, &opened.device);
+    let weak = args.weak.as_ref().map(|path| Source::open(path, &opened.device)).transpose()?;
+    let sampler = Sampler::of(&source, &opened.device);
+    let sampler = match &weak {
+        Some(weak) => sampler.with_weak(weak)?,
+        None => sampler,
+    };
     let classes = source.architecture.classes();
     let total = if args.class_grid { classes * 10 } else { plan.count };
     let bar = super::image_bar(total, "sampling");

@@ -1,6 +1,6 @@
 //! Flow matching (Lipman 2022, Liu 2022): regress the velocity of the path between noise and an image.
 //!
-//! x_t = a(t) x1 + s(t) x0, target a'(t) x1 + s'(t) x0, loss = mean squared error over all values. Noise, times and
+//! x_t = a(t) x1 + s(t) x0 (and sigma eps on a tube), target a'(t) x1 + s'(t) x0, loss = mean squared error over all values. Noise, times and
 //! label dropout of step k come from generators keyed by (seed, k). Path arithmetic is done on the loader's thread.
 
 use super::Task;
@@ -95,13 +95,20 @@ impl Task for FlowTask<'_> {
             t: times.iter().map(|&t| t as f32).collect(),
             class: Vec::with_capacity(batch),
         };
+        let tube = self.path.tube() as f32;
+        let first = step * batch as u64;
         let rows = pairs.x0.chunks(n).zip(pairs.x1.chunks(n)).zip(&pairs.labels).zip(&times);
-        for (((x0, x1), &label), &t) in rows {
+        for (image, (((x0, x1), &label), &t)) in (first..).zip(rows) {
             let [a, s, da, ds] =
                 [self.path.a(t), self.path.s(t), self.path.da(t), self.path.ds(t)].map(|c| c as f32);
             for (&x0, &x1) in x0.iter().zip(x1) {
                 made.x_t.push(a * x1 + s * x0);
                 made.target.push(da * x1 + ds * x0);
+            }
+            if tube > 0.0 {
+                let eps = flow::noise::gaussian(self.recipe.seed ^ 0x7475_6265_0000_0000, image, n);
+                let from = made.x_t.len() - n;
+                made.x_t[from..].iter_mut().zip(eps).for_each(|(x, eps)| *x += tube * eps);
             }
             let dropped = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= 1.0 - self.label_dropout;
             made.class.push(if dropped { self.architecture.null_class() } else { label } as i32);
@@ -125,7 +132,8 @@ impl Task for FlowTask<'_> {
     }
 
     fn report(&self, model: &Network, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>> {
-        let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device);
+        let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device)
+            .on_path(self.path.clone());
         let samples = sampler.run(&self.plan, |_| {})?;
         let path = dir.join("grids").join(format!("step-{step:08}.png"));
         sampler::write_grid(&path, &samples, 10)?;
