@@ -7,6 +7,7 @@ pub mod export;
 pub mod fid;
 pub mod image;
 pub mod judge;
+pub mod plot;
 pub mod recipe;
 pub mod sampler;
 pub mod say;
