@@ -8,6 +8,7 @@ pub mod fid;
 pub mod image;
 pub mod judge;
 pub mod knots;
+pub mod plot;
 pub mod recipe;
 pub mod sampler;
 pub mod say;
