@@ -65,7 +65,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let options = FitOptions { plan, most, grid: args.grid, images: args.images };
 
     let bar = ProgressBar::new(options.evaluations() as u64);
-    if let Ok(style) = ProgressStyle::with_template("fitting    {bar:30} {pos}/{len} evaluations, {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("fitting    {bar:30} {pos}/{len} evaluations, {eta} left")
+    {
         bar.set_style(style);
     }
     let fits = fit_knots(&sampler, &options, |n| bar.inc(n as u64))?;
@@ -91,7 +92,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("{} does not list {file}: `flow-digits export` does", manifest_path.display());
     };
     entry.knots = Some(FittedKnots {
-        plan: format!("solver={}&guidance={}&seed={}", options.plan.solver, options.plan.guidance, options.plan.seed),
+        plan: format!(
+            "solver={}&guidance={}&seed={}",
+            options.plan.solver, options.plan.guidance, options.plan.seed
+        ),
         rows: knots.iter().map(|(steps, row)| (steps, row.to_vec())).collect(),
     });
     manifest.check()?;
