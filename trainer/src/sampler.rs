@@ -154,10 +154,11 @@ impl<'a> Sampler<'a> {
             let from = first + at as u64;
             let mut paths = self.measures_paths.then(Paths::default);
             let images = from..from + part.len() as u64;
-            let (values, evaluations) = self.observed(plan, part, images, async |report| match &mut paths {
-                Some(paths) => paths.see(report).await,
-                None => ControlFlow::Continue(()),
-            })?;
+            let (values, evaluations) =
+                self.observed(plan, part, images, async |report| match &mut paths {
+                    Some(paths) => paths.see(report).await,
+                    None => ControlFlow::Continue(()),
+                })?;
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(evaluations);

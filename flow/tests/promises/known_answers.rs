@@ -1,6 +1,6 @@
 //! Flows whose solutions are closed forms.
 
-use crate::common::{deterministic, distance, finite_data_velocity, solve};
+use crate::common::{deterministic, distance, finite_data_velocity, normal_cdf, solve};
 use flow::controller::Controller;
 use flow::field::FnField;
 use flow::integrate::{End, Options, Stepping, integrate};
@@ -8,11 +8,6 @@ use flow::path::Path;
 use flow::schedule::Schedule;
 use flow::solver::Solver;
 use std::ops::ControlFlow;
-
-/// Phi, the standard normal distribution's cumulative probability.
-fn normal_cdf(z: f64) -> f64 {
-    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
-}
 
 fn tight() -> (Solver, Stepping) {
     let stepping = Stepping::Adaptive {
