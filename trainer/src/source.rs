@@ -46,8 +46,7 @@ impl Source {
         if path.is_dir() {
             Self::open_dir(path, device)
         } else {
-            let (bytes, listed) =
-                read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
+            let (bytes, listed) = read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
             let source = Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())?;
             let knots = listed.and_then(|entry| entry.knots).map(knot_table).transpose()?.unwrap_or_default();
             Ok(Self { knots, ..source })

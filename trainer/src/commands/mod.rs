@@ -5,10 +5,12 @@ pub(crate) mod eval;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod invert;
+pub(crate) mod knots;
 pub(crate) mod likelihood;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod sample;
+pub(crate) mod study;
 pub(crate) mod train;
 
 use indicatif::{ProgressBar, ProgressStyle};
