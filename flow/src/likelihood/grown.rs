@@ -21,20 +21,21 @@ pub struct Grown<S> {
     pub(super) share: f64,
 }
 
+/// Terms of a sum of samples, and of a sum of integrals.
+type Terms<'a, C, S> = (Vec<(C, &'a S)>, Vec<(C, &'a S)>);
+
 impl<S: State> Grown<S> {
-    fn parts<'a, T>(
-        terms: &[(T, &'a Self)],
-        coefficient: impl Fn(&T) -> T,
-    ) -> (Vec<(T, &'a S)>, Vec<(T, &'a S)>, f64) {
-        let x = terms.iter().map(|(c, grown)| (coefficient(c), &grown.x)).collect();
-        let divergence = terms.iter().map(|(c, grown)| (coefficient(c), &grown.divergence)).collect();
-        (x, divergence, terms.first().map_or(1.0, |(_, grown)| grown.share))
+    /// A sum's terms for both parts, and the share.
+    fn parts<'a, C: Copy>(terms: &[(C, &'a Self)]) -> (Terms<'a, C, S>, f64) {
+        let x = terms.iter().map(|(c, grown)| (*c, &grown.x)).collect();
+        let divergence = terms.iter().map(|(c, grown)| (*c, &grown.divergence)).collect();
+        ((x, divergence), terms.first().map_or(1.0, |(_, grown)| grown.share))
     }
 }
 
 impl<S: State> State for Grown<S> {
     fn combine(terms: &[(f64, &Self)]) -> Self {
-        let (x, divergence, share) = Self::parts(terms, |c| *c);
+        let ((x, divergence), share) = Self::parts(terms);
         Self { x: S::combine(&x), divergence: S::combine(&divergence), share }
     }
 
@@ -72,7 +73,7 @@ impl<S: Rows> Rows for Grown<S> {
     }
 
     fn combine_rows(terms: &[(&[f64], &Self)]) -> Self {
-        let (x, divergence, share) = Self::parts(terms, |c| *c);
+        let ((x, divergence), share) = Self::parts(terms);
         Self { x: S::combine_rows(&x), divergence: S::combine_rows(&divergence), share }
     }
 

@@ -4,16 +4,28 @@ use flow::Error;
 use flow::field::Field;
 use flow::integrate::{Options, Outcome, Stepping, integrate};
 use flow::solver::Solver;
+use flow::state::Rows;
 use std::ops::ControlFlow;
 
-/// Integrates without an observer or a budget.
-pub(crate) fn solve<F: Field<Vec<f64>>>(
-    field: &mut F,
+/// Integrates one sample without an observer or a budget.
+pub(crate) fn solve(
+    field: &mut dyn Field<Vec<f64>>,
     solver: &Solver,
     stepping: &Stepping,
     x0: Vec<f64>,
 ) -> Result<Outcome<Vec<f64>>, Error> {
-    pollster::block_on(integrate(field, solver, stepping, x0, &Options::default(), async |_| {
+    unseen(field, solver, stepping, x0, &Options::default())
+}
+
+/// Integrates without an observer. One type of field for all tests: the loop is compiled for it once.
+pub(crate) fn unseen<S: Rows>(
+    mut field: &mut dyn Field<S>,
+    solver: &Solver,
+    stepping: &Stepping,
+    x0: S,
+    options: &Options,
+) -> Result<Outcome<S>, Error> {
+    pollster::block_on(integrate(&mut field, solver, stepping, x0, options, async |_| {
         ControlFlow::Continue(())
     }))
 }

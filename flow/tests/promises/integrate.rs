@@ -1,6 +1,6 @@
 //! Promises of the loop: what it asks, counts, reports and refuses.
 
-use crate::common::{deterministic, distance, solve};
+use crate::common::{deterministic, distance, solve, unseen};
 use flow::Error;
 use flow::controller::Controller;
 use flow::field::{Field, FnField};
@@ -176,14 +176,13 @@ fn a_budget_is_never_exceeded_and_the_best_state_so_far_comes_back_marked() {
         for stepping in steppings {
             let whole = solve(&mut FnField::new(decay), &solver, &stepping, vec![1.0]).unwrap();
             for budget in 0..=whole.evaluations + 1 {
-                let outcome = pollster::block_on(integrate(
+                let outcome = unseen(
                     &mut FnField::new(decay),
                     &solver,
                     &stepping,
                     vec![1.0],
                     &Options::default().within(budget),
-                    async |_| GO_ON,
-                ))
+                )
                 .unwrap();
                 assert!(outcome.evaluations <= budget, "{} with {budget}", solver.id());
                 let enough = budget >= whole.evaluations;
@@ -218,15 +217,8 @@ fn guidance_counts_both_branches_and_a_budget_knows_it() {
         assert_eq!(outcome.evaluations, 2 * solver.evaluations(5));
         // The same field again: the count starts anew, and an odd budget is not overrun by the second branch.
         let budget = outcome.evaluations - 1;
-        let again = pollster::block_on(integrate(
-            &mut field,
-            &solver,
-            &fixed(5),
-            vec![1.0],
-            &Options::default().within(budget),
-            async |_| GO_ON,
-        ))
-        .unwrap();
+        let again =
+            unseen(&mut field, &solver, &fixed(5), vec![1.0], &Options::default().within(budget)).unwrap();
         assert_eq!((again.end, again.accepted), (End::BudgetExhausted, 4), "{}", solver.id());
         assert_eq!(again.evaluations, 2 * solver.evaluations(4), "{}", solver.id());
     }
