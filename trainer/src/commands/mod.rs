@@ -7,6 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod knots;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod plot;
 pub(crate) mod sample;
 pub(crate) mod study;
 pub(crate) mod train;

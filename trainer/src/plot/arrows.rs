@@ -55,15 +55,16 @@ impl Grid {
             Arrows::Gradient => self.gradient(),
             Arrows::Flux => {
                 let potential = self.potential();
-                potential.slopes(|before, after| match (before, after) {
-                    // Half of each neighbour's face: a face at the border lets nothing through.
-                    (Some(b), Some(a)) => (b + a) / 2.0,
-                    (Some(one), None) | (None, Some(one)) => one / 2.0,
-                    (None, None) => 0.0,
-                })
-                .into_iter()
-                .map(|(right, down)| (-right, -down))
-                .collect()
+                potential
+                    .slopes(|before, after| match (before, after) {
+                        // Half of each neighbour's face: a face at the border lets nothing through.
+                        (Some(b), Some(a)) => (b + a) / 2.0,
+                        (Some(one), None) | (None, Some(one)) => one / 2.0,
+                        (None, None) => 0.0,
+                    })
+                    .into_iter()
+                    .map(|(right, down)| (-right, -down))
+                    .collect()
             }
         }
     }
@@ -176,9 +177,17 @@ mod tests {
         for row in 0..6usize {
             for column in 0..7usize {
                 // What flows in over the four faces.
-                let around = [(row.wrapping_sub(1), column), (row + 1, column), (row, column.wrapping_sub(1)), (row, column + 1)];
-                let inflow: f64 =
-                    around.iter().filter(|(r, c)| *r < 6 && *c < 7).map(|(r, c)| p.at(*r, *c) - p.at(row, column)).sum();
+                let around = [
+                    (row.wrapping_sub(1), column),
+                    (row + 1, column),
+                    (row, column.wrapping_sub(1)),
+                    (row, column + 1),
+                ];
+                let inflow: f64 = around
+                    .iter()
+                    .filter(|(r, c)| *r < 6 && *c < 7)
+                    .map(|(r, c)| p.at(*r, *c) - p.at(row, column))
+                    .sum();
                 assert!((inflow - (grid.at(row, column) - mean)).abs() < 1e-9, "{row} {column}");
             }
         }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 mod arrows;
 mod axis;
+pub mod collect;
 pub mod lines;
 mod page;
 mod palette;

@@ -36,7 +36,9 @@ impl Plane2 {
     pub(super) fn new(projection: Projection, images: &[&[f32]]) -> Result<Self, PlotError> {
         let size = images.first().map_or(0, |image| image.len());
         if images.len() < 3 || size < 2 {
-            return Err(PlotError::Nothing { what: format!("a plane needs two images, not {}", images.len() / 2) });
+            return Err(PlotError::Nothing {
+                what: format!("a plane needs two images, not {}", images.len() / 2),
+            });
         }
         let columns: Vec<f64> = images.iter().flat_map(|image| image.iter().map(|v| f64::from(*v))).collect();
         let mut rows = DMatrix::from_column_slice(size, images.len(), &columns);
@@ -63,15 +65,18 @@ impl Plane2 {
 /// The two leading directions of centred columns.
 fn principal(columns: &DMatrix<f64>) -> Result<[DVector<f64>; 2], PlotError> {
     let gram = columns.tr_mul(columns);
-    let eigen = SymmetricEigen::try_new(gram, 1e-12, MAX_ITERATIONS)
-        .ok_or_else(|| PlotError::Drawing { reason: "the principal directions did not converge".to_owned() })?;
+    let eigen = SymmetricEigen::try_new(gram, 1e-12, MAX_ITERATIONS).ok_or_else(|| PlotError::Drawing {
+        reason: "the principal directions did not converge".to_owned(),
+    })?;
     let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
     order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
     let direction = |rank: usize| {
         let direction = columns * eigen.eigenvectors.column(order[rank]);
         let norm = direction.norm();
         if norm.is_nan() || norm < 1e-9 {
-            return Err(PlotError::Nothing { what: "the images do not differ enough for a plane".to_owned() });
+            return Err(PlotError::Nothing {
+                what: "the images do not differ enough for a plane".to_owned(),
+            });
         }
         // An eigenvector has no sign of its own; one is fixed so that a figure can be made again.
         let sign = direction[direction.iamax()].signum();
@@ -108,7 +113,9 @@ mod tests {
         for (place, expected) in places.iter().zip([(-10.0, 0.0), (10.0, 0.0), (0.0, 1.0), (0.0, -1.0)]) {
             assert!((place.0 - expected.0).abs() < 1e-5 && (place.1 - expected.1).abs() < 1e-5, "{place:?}");
         }
-        assert!((plane.shares[0] - 200.0 / 202.0).abs() < 1e-6 && (plane.shares[1] - 2.0 / 202.0).abs() < 1e-6);
+        assert!(
+            (plane.shares[0] - 200.0 / 202.0).abs() < 1e-6 && (plane.shares[1] - 2.0 / 202.0).abs() < 1e-6
+        );
     }
 
     #[test]
@@ -120,7 +127,8 @@ mod tests {
             let middle: Vec<f32> = images[0].iter().zip(&images[1]).map(|(a, b)| (a + b) / 2.0).collect();
             let (a, b, m) = (plane.place(&images[0]), plane.place(&images[1]), plane.place(&middle));
             assert!((m.0 - (a.0 + b.0) / 2.0).abs() < 1e-5 && (m.1 - (a.1 + b.1) / 2.0).abs() < 1e-5);
-            let apart = images[0].iter().zip(&images[1]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+            let apart =
+                images[0].iter().zip(&images[1]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
             assert!((a.0 - b.0).hypot(a.1 - b.1) <= apart + 1e-6);
             assert!(plane.directions[0].dot(&plane.directions[1]).abs() < 1e-6);
         }

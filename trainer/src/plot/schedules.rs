@@ -16,8 +16,8 @@ const WIDTH: f64 = 880.0;
 /// The curve's square.
 const SIDE: f64 = 140.0;
 /// Room of a panel above its square and below it.
-const ABOVE: f64 = 30.0;
-const BELOW: f64 = 46.0;
+const ABOVE: f64 = 42.0;
+const BELOW: f64 = 48.0;
 /// Room left of a square for its ticks.
 const LEFT: f64 = 34.0;
 /// The height of a strip, and of its knots.
@@ -33,7 +33,12 @@ const PIECES: u32 = 100;
 ///
 /// # Errors
 /// No schedule, no steps, or a fitted schedule that the table has no knots of.
-pub fn svg(schedules: &[Schedule], steps: usize, table: &KnotTable, model: Option<&str>) -> Result<String, PlotError> {
+pub fn svg(
+    schedules: &[Schedule],
+    steps: usize,
+    table: &KnotTable,
+    model: Option<&str>,
+) -> Result<String, PlotError> {
     if schedules.is_empty() {
         return Err(PlotError::Nothing { what: "no schedule was named".to_owned() });
     }
@@ -44,13 +49,28 @@ pub fn svg(schedules: &[Schedule], steps: usize, table: &KnotTable, model: Optio
     let row = ABOVE + SIDE + BELOW;
     let strips = schedules.len() as f64 * STRIP;
     let fitted = match model {
-        Some(model) if schedules.iter().any(Schedule::fitted) => format!(" Fitted knots are those of {model}."),
+        Some(model) if schedules.iter().any(Schedule::fitted) => {
+            format!(" Fitted knots are those of {model}.")
+        }
         _ => String::new(),
+    };
+    // A rule may space its knots by their number too: those of Karras end on its least noise whatever the number.
+    let beside = |(schedule, knots): (&Schedule, &Vec<f64>)| {
+        let off = |(i, t): (usize, &f64)| (schedule.at(i as f64 / steps as f64) - t).abs() > 1e-6;
+        (!schedule.fitted() && knots.iter().enumerate().any(off)).then(|| schedule.id())
+    };
+    let beside: Vec<&str> = schedules.iter().zip(&knots).filter_map(beside).collect();
+    let beside = match beside.as_slice() {
+        [] => String::new(),
+        ids => format!(
+            " The knots of {} also depend on the number of steps: they stand beside the curve, which is that of many.",
+            ids.join(", ")
+        ),
     };
     let caption = format!(
         "Above: the curve t = g(u) that each schedule follows, with its {steps} steps' knots; u is the step's number over \
          {steps}. Below: the same knots on one time axis, and the shortest and the longest step. Where the ticks stand \
-         densely, the solver looks often.{fitted}"
+         densely, the solver looks often.{beside}{fitted}"
     );
     let title = if schedules.len() == 1 {
         format!("Where {steps} steps fall: {}", schedules[0].choice().entry().label)
@@ -95,7 +115,8 @@ fn curve(
     knots: &[f64],
 ) -> Result<(), PlotError> {
     let steps = knots.len() - 1;
-    let marks: Vec<(f64, f64)> = knots.iter().enumerate().map(|(i, t)| (i as f64 / steps as f64, *t)).collect();
+    let marks: Vec<(f64, f64)> =
+        knots.iter().enumerate().map(|(i, t)| (i as f64 / steps as f64, *t)).collect();
     let line = if schedule.fitted() {
         marks.clone()
     } else {
@@ -134,7 +155,8 @@ fn strip(page: &Page, at: Frame, i: usize, schedule: &Schedule, knots: &[f64]) -
     })?;
     let lengths = || knots.windows(2).map(|k| k[1] - k[0]);
     let (least, most) = (lengths().fold(f64::INFINITY, f64::min), lengths().fold(0.0, f64::max));
-    let range = if most - least < 1e-9 { short(most) } else { format!("{} to {}", short(least), short(most)) };
+    let range =
+        if most - least < 1e-9 { short(most) } else { format!("{} to {}", short(least), short(most)) };
     page.text(at.left + at.width + 12.0, y, &range, Type::new(11.0, QUIET).at(HPos::Left, VPos::Center))
 }
 
@@ -158,8 +180,10 @@ mod tests {
         let text = svg(&formulas(), 10, &KnotTable::default(), None).unwrap();
         let document = parse(&text);
         for class in ["curve", "strip"] {
-            let labels: Vec<_> =
-                in_class(&document, class).iter().map(|n| n.attribute("data-label").unwrap().to_owned()).collect();
+            let labels: Vec<_> = in_class(&document, class)
+                .iter()
+                .map(|n| n.attribute("data-label").unwrap().to_owned())
+                .collect();
             assert_eq!(labels, formulas().iter().map(Schedule::to_string).collect::<Vec<_>>(), "{class}");
         }
         for curve in in_class(&document, "curve") {

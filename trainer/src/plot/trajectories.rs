@@ -85,7 +85,7 @@ pub fn svg(trajectories: &[Trajectory], projection: Projection, how: &str) -> Re
     let steps: Vec<(u8, Vec<Step>)> = moving.iter().map(|t| (t.digit, steps(t))).collect();
     let times = bins(&moving);
     let left = at.left + at.width + 64.0;
-    let wide = WIDTH - MARGIN - left - 30.0;
+    let wide = WIDTH - MARGIN - left - 38.0;
     let high = (SQUARE - ABOVE - BELOW) / 2.0;
     let of = |name, top, value: fn(&Step) -> f64| {
         let frame = Frame { left, top, width: wide, height: high };
@@ -109,7 +109,8 @@ fn map(page: &Page, at: Frame, moving: &[&Trajectory], paths: &[Vec<(f64, f64)>]
     let nothing = || PlotError::Nothing { what: "no finite state".to_owned() };
     let span = |of: fn(&(f64, f64)) -> f64| {
         let values = || paths.iter().flatten().map(of).filter(|v| v.is_finite());
-        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) =
+            (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
         (high > low).then_some((low, high)).ok_or_else(nothing)
     };
     // One scale for both directions, or straightness and angles would be distorted.
@@ -220,11 +221,12 @@ fn along(
         })?;
         names.extend(line.last().map(|end| (place(&plane, end).1, *digit)));
     }
-    // The digits at the lines' ends, in two columns where they would cover each other.
+    // The digits at the lines' ends, in columns where they would cover each other.
     names.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut bottoms = [f64::NEG_INFINITY; 3];
+    let mut bottoms = [f64::NEG_INFINITY; 4];
     for (y, digit) in names {
-        let column = bottoms.iter().position(|bottom| y - bottom >= 9.0).unwrap_or(0);
+        let lowest = (0..bottoms.len()).min_by(|a, b| bottoms[*a].total_cmp(&bottoms[*b])).unwrap_or(0);
+        let column = bottoms.iter().position(|bottom| y - bottom >= 9.0).unwrap_or(lowest);
         let y = y.max(bottoms[column] + 9.0);
         bottoms[column] = y;
         let set = Type::new(11.0, category(usize::from(digit))).bold().at(HPos::Left, VPos::Center);
@@ -265,17 +267,25 @@ mod tests {
         let ways: Vec<Trajectory> = (0..12u8)
             .map(|i| {
                 let end = f32::from(i);
-                way(i % 10, &[0.0, 0.5, 1.0], &[[0.0, 0.0, end], [end, 1.0, 0.0], [2.0 * end, end * end, 1.0]])
+                way(
+                    i % 10,
+                    &[0.0, 0.5, 1.0],
+                    &[[0.0, 0.0, end], [end, 1.0, 0.0], [2.0 * end, end * end, 1.0]],
+                )
             })
             .collect();
         for projection in [Projection::Pca, Projection::Random] {
             let text = svg(&ways, projection, "How.").unwrap();
             let document = parse(&text);
             let groups = in_class(&document, "trajectory");
-            let digits: Vec<_> = groups.iter().map(|g| g.attribute("data-label").unwrap().to_owned()).collect();
+            let digits: Vec<_> =
+                groups.iter().map(|g| g.attribute("data-label").unwrap().to_owned()).collect();
             assert_eq!(digits, ways.iter().map(|w| w.digit.to_string()).collect::<Vec<_>>());
             let points = |g: &roxmltree::Node<'_, '_>| {
-                numbers(g.children().find(|n| n.has_tag_name("polyline")).unwrap().attribute("points").unwrap()).len()
+                numbers(
+                    g.children().find(|n| n.has_tag_name("polyline")).unwrap().attribute("points").unwrap(),
+                )
+                .len()
             };
             assert!(groups.iter().all(|g| points(g) == 6));
             assert_eq!(document.descendants().filter(|n| n.has_tag_name("circle")).count(), 12);

@@ -50,12 +50,16 @@ pub const BLOCKS: std::ops::RangeInclusive<usize> = 1..=7;
 /// The accepted numbers of frames.
 pub const FRAMES: std::ops::RangeInclusive<usize> = 1..=12;
 
+/// What a page should not exceed, unless images would be too small.
+const WIDTH: f64 = 920.0;
 const GAP: f64 = 10.0;
 const ROW_LABEL: f64 = 24.0;
 const HEADER: f64 = 22.0;
 /// Steps of grey and of each colour: enough to look smooth, few enough for a small file.
 const LEVELS: u32 = 20;
 const ARROW: RGBColor = RGBColor(0xc2, 0x3b, 0x00);
+/// Ink under arrows is this pale, so that both are seen.
+const UNDER_ARROWS: f64 = 0.55;
 /// Arrows shorter than this share of a block are left out.
 const SHORTEST: f64 = 0.14;
 
@@ -90,7 +94,8 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
     let longest = high(arrows.iter().flatten().map(|(x, y)| x.hypot(*y)));
     // Whole pixels for a pixel, so that squares meet without a seam.
     let count = film.frames.len() + 1;
-    let cell = ((112.0 * 7.0 / count as f64 / width as f64).floor()).clamp(3.0, 8.0);
+    let room = (WIDTH - 2.0 * MARGIN - GAP * (count - 1) as f64) / count as f64;
+    let cell = (room / width as f64).floor().clamp(3.0, 8.0);
     let (wide, tall) = (cell * width as f64, cell * height as f64);
     let page_width = (2.0 * MARGIN + count as f64 * (wide + GAP) - GAP).max(620.0);
     let definition = match film.arrows {
@@ -98,7 +103,9 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
             "the least flow of ink that makes the change: J = -grad p, where laplace p = v - mean(v) and nothing crosses \
              the border, so that what flows into a block is the ink that it gains"
         }
-        Arrows::Gradient => "grad v, by central differences between blocks: uphill, from where ink is lost to where it is gained",
+        Arrows::Gradient => {
+            "grad v, by central differences between blocks: uphill, from where ink is lost to where it is gained"
+        }
     };
     let caption = format!(
         "{} Above: the state x_t (ink is dark) with arrows, {definition}; the longest tenth is cut to one length. Middle: \
@@ -107,7 +114,7 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
         film.how, film.block, film.block
     );
     let row = ROW_LABEL + tall;
-    let page = Page::new(page_width, HEADER + 3.0 * row + 44.0, &film.title, &caption)?;
+    let page = Page::new(page_width, HEADER + 3.0 * row + 4.0, &film.title, &caption)?;
     let top = page.top + HEADER;
     let labels = ["x_t, and where its ink flows", "velocity", "estimate of the final image"];
     for (i, label) in labels.iter().enumerate() {
@@ -124,7 +131,8 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
         let middle = place(i, 0).left + wide / 2.0;
         page.text(middle, top, &format!("t = {}", time(frame.t)), header)?;
         let grey = |v: &f32| palette::ink(f64::from(*v), LEVELS);
-        squares(&page, place(i, 0), "state", width, cell, frame.state.iter().map(grey).collect())?;
+        let pale = |v: &f32| palette::ink(f64::from(*v) * UNDER_ARROWS, LEVELS);
+        squares(&page, place(i, 0), "state", width, cell, frame.state.iter().map(pale).collect())?;
         draw_arrows(&page, place(i, 0), &grids[i], &arrows[i], film.block as f64 * cell, longest)?;
         let colors = grids[i].values.iter().map(|v| palette::signed(v / strongest, LEVELS)).collect();
         squares(&page, place(i, 1), "velocity", grids[i].columns, film.block as f64 * cell, colors)?;
@@ -135,7 +143,6 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
     let colors = film.end.iter().map(|v| palette::ink(f64::from(*v), LEVELS)).collect();
     squares(&page, place(last, 0), "end", width, cell, colors)?;
     scale(&page, place(last, 1), strongest)?;
-    page.text(MARGIN, top + 3.0 * row + 34.0, "", Type::new(1.0, TEXT))?;
     Ok(page.finish())
 }
 
@@ -182,7 +189,12 @@ fn squares(
             page.rectangle(Rectangle { left, top, width, height }, color.filled())?;
             i += run + 1;
         }
-        let frame = Rectangle { left: at.left - 0.5, top: at.top - 0.5, width: at.width + 1.0, height: at.height + 1.0 };
+        let frame = Rectangle {
+            left: at.left - 0.5,
+            top: at.top - 0.5,
+            width: at.width + 1.0,
+            height: at.height + 1.0,
+        };
         page.rectangle(frame, FRAME.stroke_width(8))
     })
 }
@@ -233,7 +245,7 @@ fn arrow((x, y): (f64, f64), (right, down): (f64, f64), length: f64, block: f64)
 
 /// The scale of the velocity's colours, where there is no picture.
 fn scale(page: &Page, at: Rectangle, strongest: f64) -> Result<(), PlotError> {
-    let (left, top, high) = (at.left + 4.0, at.top + 14.0, at.height - 28.0);
+    let (left, top, high) = (at.left + 6.0, at.top + 24.0, at.height - 34.0);
     let steps = 2 * LEVELS;
     for i in 0..steps {
         let share = 1.0 - 2.0 * (f64::from(i) + 0.5) / f64::from(steps);
@@ -243,11 +255,12 @@ fn scale(page: &Page, at: Rectangle, strongest: f64) -> Result<(), PlotError> {
     }
     page.rectangle(Rectangle { left, top, width: 12.0, height: high }, FRAME.stroke_width(8))?;
     let set = Type::new(11.0, QUIET).at(HPos::Left, VPos::Center);
-    for (share, name) in [(0.0, format!("+{strongest:.1}")), (0.5, "0".to_owned()), (1.0, format!("-{strongest:.1}"))] {
-        page.text(left + 18.0, top + share * high, &name, set)?;
+    page.text(left, top - 9.0, "ink a unit of t", set)?;
+    let names = [format!("+{strongest:.1}"), "0".to_owned(), format!("-{strongest:.1}")];
+    for (name, share) in names.iter().zip([0.0, 0.5, 1.0]) {
+        page.text(left + 18.0, top + share * high, name, set)?;
     }
-    page.text(left + 18.0, top + 0.5 * high + 14.0, "ink a", set)?;
-    page.text(left + 18.0, top + 0.5 * high + 27.0, "unit of t", set)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -261,7 +274,8 @@ mod tests {
             velocity[row * 8] = -1.0;
             velocity[row * 8 + 7] = 1.0;
         }
-        let frame = |t| Frame { t, state: vec![0.5; 64], velocity: velocity.clone(), estimate: vec![1.0; 64] };
+        let frame =
+            |t| Frame { t, state: vec![0.5; 64], velocity: velocity.clone(), estimate: vec![1.0; 64] };
         Film {
             size: (8, 8),
             frames: vec![frame(0.0), frame(0.25)],
