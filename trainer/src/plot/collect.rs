@@ -130,6 +130,50 @@ pub fn in_words(model: &str, plan: &SamplePlan, evaluations: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+    use std::path::Path;
+
+    fn shipped() -> Source {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../public/models/mnist-unet.safetensors");
+        Source::open(Path::new(path), &Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn paths_begin_at_the_seeds_noise_and_end_at_the_samples_of_the_plan() {
+        let source = shipped();
+        let sampler = Sampler::of(&source, &Device::flex());
+        let plan: SamplePlan =
+            "solver=euler&steps=3&schedule=linear&guidance=1&seed=5&count=4".parse().unwrap();
+        let mut heard = Vec::new();
+        let (paths, evaluations) = trajectories(&sampler, &plan, |done| heard.push(done)).unwrap();
+        assert_eq!((paths.len(), evaluations), (4, 3));
+        assert_eq!(heard.last(), Some(&4.0));
+        let (ends, _) = sampler.batch(&plan, &[0, 1, 2, 3], 0..4).unwrap();
+        for (i, path) in paths.iter().enumerate() {
+            assert_eq!((path.digit, path.times.len(), path.times[0], path.times[3]), (i as u8, 4, 0.0, 1.0));
+            assert_eq!(path.states[0], flow::noise::gaussian(5, i as u64, 784));
+            assert_eq!(path.states[3], ends[i * 784..(i + 1) * 784]);
+        }
+    }
+
+    #[test]
+    fn a_step_along_the_velocity_is_the_next_state_and_the_estimate_is_where_it_leads() {
+        let source = shipped();
+        let sampler = Sampler::of(&source, &Device::flex());
+        let plan: SamplePlan =
+            "solver=euler&steps=4&schedule=linear&guidance=1&seed=5&digit=3&count=1".parse().unwrap();
+        let (frames, end, evaluations) = film(&source, &sampler, &plan, 4).unwrap();
+        assert_eq!((frames.len(), evaluations), (4, 4));
+        let next = frames.iter().skip(1).map(|f| &f.state).chain([&end]);
+        for (frame, next) in frames.iter().zip(next) {
+            for i in 0..784 {
+                let step = frame.state[i] + 0.25 * frame.velocity[i];
+                assert!((step - next[i]).abs() < 1e-4, "{} {i}", frame.t);
+                let led = frame.state[i] + (1.0 - frame.t as f32) * frame.velocity[i];
+                assert!((led - frame.estimate[i]).abs() < 1e-4, "{} {i}", frame.t);
+            }
+        }
+    }
 
     #[test]
     fn frames_are_the_nearest_accepted_states_before_the_end_each_once() {

@@ -101,7 +101,7 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
     let definition = match film.arrows {
         Arrows::Flux => {
             "the least flow of ink that makes the change: J = -grad p, where laplace p = v - mean(v) and nothing crosses \
-             the border, so that what flows into a block is the ink that it gains"
+             the border, so that what flows into a block is the ink that it gains beyond the mean"
         }
         Arrows::Gradient => {
             "grad v, by central differences between blocks: uphill, from where ink is lost to where it is gained"
