@@ -44,7 +44,20 @@ fn list_prints_every_registry_with_orders_costs_and_ranges() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["data", "train", "sample", "eval", "export", "knots", "study", "inspect", "list", "likelihood", "invert"] {
+    for command in [
+        "data",
+        "train",
+        "sample",
+        "eval",
+        "export",
+        "knots",
+        "study",
+        "plot",
+        "inspect",
+        "list",
+        "likelihood",
+        "invert",
+    ] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains(&format!("flow-digits {command}")), "{help}");
         assert!(help.contains("Examples:"), "{help}");
@@ -98,6 +111,34 @@ fn mistakes_are_named_with_what_is_accepted() {
     assert_eq!(once.matches("No such file").count(), 1, "{once}");
     let recipe = stderr(&["train", "recipes/mnist-unet.toml", "--set", "train.stepps=3"]);
     assert!(recipe.contains("stepps"), "{recipe}");
+}
+
+#[test]
+fn figures_are_written_and_mistakes_about_them_are_named_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("new/schedules.svg");
+    let out = out.to_str().unwrap();
+    let said = stdout(&["plot", "schedules", "linear", "shift:k=5", "--steps", "4", "--out", out]);
+    assert!(said.contains(out), "{said}");
+    let svg = std::fs::read_to_string(out).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("data-label=\"shift:k=5\""), "{svg}");
+    let model = "public/models/mnist-unet.safetensors";
+    let nearest = stderr(&["plot", "schedules", "liner"]);
+    assert!(nearest.contains("`linear`"), "{nearest}");
+    let figure = stderr(&["plot", "trajectory"]);
+    assert!(figure.contains("'trajectories'"), "{figure}");
+    let fitted = stderr(&["plot", "schedules", "optimal"]);
+    assert!(fitted.contains("--model"), "{fitted}");
+    let ending = stderr(&["plot", "velocity", model, "--out", "velocity.png"]);
+    assert!(ending.contains("velocity.png") && ending.contains(".svg"), "{ending}");
+    let range = stderr(&["plot", "velocity", model, "--block", "9"]);
+    assert!(range.contains("1..=7"), "{range}");
+    let count = stderr(&["plot", "velocity", model, "--count", "9"]);
+    assert!(count.contains("--count"), "{count}");
+    let projection = stderr(&["plot", "trajectories", model, "--projection", "pcaa"]);
+    assert!(projection.contains("pca") && projection.contains("random"), "{projection}");
+    let solver = stderr(&["plot", "trajectories", model, "--solver", "huen"]);
+    assert!(solver.contains("`heun`"), "{solver}");
 }
 
 #[test]

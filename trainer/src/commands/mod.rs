@@ -9,6 +9,7 @@ pub(crate) mod knots;
 pub(crate) mod likelihood;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod plot;
 pub(crate) mod sample;
 pub(crate) mod study;
 pub(crate) mod train;
