@@ -5,6 +5,7 @@ use crate::conductor::Conductor;
 use crate::controls::Controls;
 use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
 use crate::session::{About, Change, Session, Wish};
+use crate::settle::settled;
 use crate::{player, words};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -20,16 +21,30 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(session);
 
     let writer = RefCell::new(Writer::default());
-    Effect::new(move |before: Option<(SamplePlan, u64)>| {
+    let told = StoredValue::new(Vec::new());
+    Effect::new(move |before: Option<Option<(SamplePlan, u64)>>| {
         let Wish { plan, change } = session.wish.get();
         let retries = session.retries.get();
+        let before = before.flatten();
+        // What the model can't do is not asked for. While the models are not known, the conductor looks after that.
+        let possible =
+            session.catalog.with_untracked(|catalog| catalog.as_ref().map(|catalog| settled(&plan, catalog)));
+        if let Some((possible, why)) = possible.filter(|(possible, _)| *possible != plan) {
+            told.set_value(why);
+            session.wish.set(Wish { plan: possible, change });
+            return before;
+        }
         writer.borrow_mut().write(&plan, asked.backend, change);
         // A gesture that ends where it was asks for nothing new.
         let wished = (plan, retries);
         if before.as_ref() != Some(&wished) {
             conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing));
         }
-        wished
+        // After the wish: it ends what was told of the one before.
+        for sentence in told.try_update_value(std::mem::take).unwrap_or_default() {
+            session.notice(About::Run, sentence);
+        }
+        Some(wished)
     });
     player::follow(session);
     let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
