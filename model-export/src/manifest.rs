@@ -315,7 +315,9 @@ impl ManifestEntry {
                 let ends = row.first() == Some(&0.0) && row.last() == Some(&1.0);
                 if !(1..=MAX_FITTED).contains(&steps) || row.len() != steps + 1 || !rises || !ends {
                     let got = shorten(&format!("{steps}: {row:?}"));
-                    let accepts = format!("at most {MAX_FITTED} steps, with one knot more, strictly increasing from 0 to 1");
+                    let accepts = format!(
+                        "at most {MAX_FITTED} steps, with one knot more, strictly increasing from 0 to 1"
+                    );
                     return fault("knots.rows", got, accepts);
                 }
             }

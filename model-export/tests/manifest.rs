@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use model_export::manifest::{FORMAT, FittedKnots, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify};
+use model_export::manifest::{
+    FORMAT, FittedKnots, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify,
+};
 use model_export::{
     Conditioning, Header, ImageSpec, Kind, Normalization, Precision, ReadError, TensorF32, write,
 };

@@ -154,10 +154,11 @@ impl<'a> Sampler<'a> {
             let from = first + at as u64;
             let mut paths = self.measures_paths.then(Paths::default);
             let images = from..from + part.len() as u64;
-            let (values, evaluations) = self.observed(plan, part, images, async |report| match &mut paths {
-                Some(paths) => paths.see(report).await,
-                None => ControlFlow::Continue(()),
-            })?;
+            let (values, evaluations) =
+                self.observed(plan, part, images, async |report| match &mut paths {
+                    Some(paths) => paths.see(report).await,
+                    None => ControlFlow::Continue(()),
+                })?;
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(evaluations);
@@ -189,7 +190,10 @@ impl<'a> Sampler<'a> {
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<(Vec<f32>, usize)> {
         if plan.guidance.needs_weak_model() && self.weak.is_none() {
-            bail!("guidance={} needs a second, weaker model: name one with --weak, or in the manifest", plan.guidance);
+            bail!(
+                "guidance={} needs a second, weaker model: name one with --weak, or in the manifest",
+                plan.guidance
+            );
         }
         if let Some(label) = labels.iter().find(|&&l| usize::from(l) >= self.architecture.classes()) {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);

@@ -49,7 +49,8 @@ impl Source {
         if path.is_dir() {
             Self::open_dir(path, device)
         } else {
-            let (bytes, listed) = read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
+            let (bytes, listed) =
+                read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
             let source = Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())?;
             let Some(Listed { entry, weak }) = listed else { return Ok(source) };
             let knots = entry.knots.map(knot_table).transpose()?.unwrap_or_default();
@@ -102,12 +103,7 @@ impl Source {
     ///
     /// # Errors
     /// One that is not there, or cannot be opened.
-    pub fn weaker(
-        &self,
-        given: Option<&Path>,
-        guidance: &Guidance,
-        device: &Device,
-    ) -> Result<Option<Self>> {
+    pub fn weaker(&self, given: Option<&Path>, guidance: &Guidance, device: &Device) -> Result<Option<Self>> {
         let named = self.weak.as_deref().filter(|_| guidance.needs_weak_model());
         given.or(named).map(|path| Self::open(path, device).context("the weak model")).transpose()
     }

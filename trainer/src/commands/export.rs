@@ -94,8 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             0 => None,
             _ => Some(Judge::open(&args.judge, &opened.device)?),
         };
-        let options =
-            ExportOptions {
+        let options = ExportOptions {
             dir: args.dir.clone(),
             precision,
             images: args.images,

@@ -236,9 +236,8 @@ mod tests {
             ("guidance", "lo", 3_100.0),
             ("guidance", "hi", 3_200.0),
         ];
-        let joined = nudges.map(|(field, parameter, at_ms)| {
-            gesture.goes_on(Change::Nudged(field, parameter), at_ms)
-        });
+        let joined =
+            nudges.map(|(field, parameter, at_ms)| gesture.goes_on(Change::Nudged(field, parameter), at_ms));
         assert_eq!(joined, [false, true, true, false, false, false]);
         assert!(!gesture.goes_on(Change::Made, 3_200.0), "a choice elsewhere is a gesture of its own");
     }

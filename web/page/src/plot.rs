@@ -1,6 +1,7 @@
 //! A schedule's curve as SVG paths: u, how much of the work is done, to the right; t, how far the picture is, upwards.
 //!
-//! A schedule that was fitted to a model has no curve of its own: its knots are joined by straight lines.
+//! Where the knots are not on a curve, because they were fitted to a model or depend on their number in another way, they
+//! are joined by straight lines.
 
 use crate::settle::nearest_fitted;
 use flow::schedule::{KnotTable, Schedule};
@@ -14,13 +15,18 @@ const PIECES: u32 = 48;
 const SMALL: f64 = 20.0;
 /// Steps whose knots a small drawing shows: enough to see where they crowd, few enough to be told apart.
 const SMALL_STEPS: usize = 7;
+/// Steps of the curve of a small drawing, where the knots make it.
+const SMALL_PIECES: usize = 16;
 
-/// The points (u, t) of a schedule's curve; of a fitted one, the knots of the number of steps nearest to `steps`.
-fn curve(schedule: &Schedule, fitted: &KnotTable, steps: usize) -> Vec<(f64, f64)> {
-    if schedule.fitted() {
-        let row = nearest_fitted(fitted, steps).and_then(|count| fitted.get(count)).unwrap_or_default();
-        let last = row.len().saturating_sub(1).max(1) as f64;
-        return row.iter().enumerate().map(|(i, t)| (i as f64 / last, *t)).collect();
+/// Knots further than this from the curve are not on it.
+const OFF: f64 = 0.01;
+
+/// The points (u, t) of a schedule's curve, or its knots, if they do not lie on it.
+fn curve(schedule: &Schedule, knots: &[f64]) -> Vec<(f64, f64)> {
+    let last = knots.len().saturating_sub(1).max(1) as f64;
+    let places: Vec<(f64, f64)> = knots.iter().enumerate().map(|(i, t)| (i as f64 / last, *t)).collect();
+    if schedule.fitted() || places.iter().any(|(u, t)| (schedule.at(*u) - t).abs() > OFF) {
+        return places;
     }
     let point = |i: u32| {
         let u = f64::from(i) / f64::from(PIECES);
@@ -70,8 +76,8 @@ pub(crate) fn SmallPlot(
     let drawn = Memo::new(move |_| {
         schedule.with(|schedule| {
             fitted.with(|fitted| {
-                let ticks = small_ticks(&knots(schedule, fitted, SMALL_STEPS));
-                (path(&curve(schedule, fitted, SMALL_STEPS), SMALL), ticks)
+                let of = |steps: usize| knots(schedule, fitted, steps);
+                (path(&curve(schedule, &of(SMALL_PIECES)), SMALL), small_ticks(&of(SMALL_STEPS)))
             })
         })
     });
@@ -96,16 +102,13 @@ pub(crate) fn SchedulePlot(
     #[prop(into)]
     steps: Signal<Option<usize>>,
 ) -> impl IntoView {
+    let of =
+        move |steps: usize| schedule.with(|schedule| fitted.with(|fitted| knots(schedule, fitted, steps)));
     let points = Memo::new(move |_| {
-        let steps = steps.get().unwrap_or(SMALL_STEPS);
-        schedule.with(|schedule| fitted.with(|fitted| curve(schedule, fitted, steps)))
+        let knots = of(steps.get().unwrap_or(SMALL_PIECES));
+        schedule.with(|schedule| curve(schedule, &knots))
     });
-    let drawn = Memo::new(move |_| {
-        let knots = steps
-            .get()
-            .map(|steps| schedule.with(|schedule| fitted.with(|fitted| knots(schedule, fitted, steps))));
-        drops_and_dots(&knots.unwrap_or_default())
-    });
+    let drawn = Memo::new(move |_| drops_and_dots(&steps.get().map(of).unwrap_or_default()));
     let label = move || {
         points.with(|points| {
             let at = |u: f64| points.iter().min_by(|a, b| (a.0 - u).abs().total_cmp(&(b.0 - u).abs()));
@@ -147,7 +150,7 @@ mod tests {
         let none = KnotTable::default();
         let mut drawn: Vec<String> = Schedule::all()
             .filter(|schedule| !schedule.fitted())
-            .map(|schedule| path(&curve(&schedule, &none, SMALL_STEPS), SMALL))
+            .map(|schedule| path(&curve(&schedule, &knots(&schedule, &none, SMALL_PIECES)), SMALL))
             .collect();
         let all = drawn.len();
         drawn.sort();
@@ -159,9 +162,23 @@ mod tests {
     fn a_fitted_schedule_is_drawn_through_its_knots_and_without_any_not_at_all() {
         let optimal = Schedule::parse("optimal").unwrap();
         let fitted = KnotTable::new([(2, vec![0.0, 0.75, 1.0])]).unwrap();
-        assert_eq!(path(&curve(&optimal, &fitted, 5), 20.0), "M0.00 20.00L10.00 5.00L20.00 0.00");
-        assert_eq!(knots(&optimal, &fitted, 5), [0.0, 0.75, 1.0]);
-        assert_eq!(path(&curve(&optimal, &KnotTable::default(), 5), 20.0), "");
+        let row = knots(&optimal, &fitted, 5);
+        assert_eq!(row, [0.0, 0.75, 1.0]);
+        assert_eq!(path(&curve(&optimal, &row), 20.0), "M0.00 20.00L10.00 5.00L20.00 0.00");
         assert!(knots(&optimal, &KnotTable::default(), 5).is_empty());
+        assert_eq!(path(&curve(&optimal, &[]), 20.0), "");
+    }
+
+    #[test]
+    fn every_dot_lies_on_the_line_that_is_drawn() {
+        for schedule in Schedule::all().filter(|schedule| !schedule.fitted()) {
+            let row = knots(&schedule, &KnotTable::default(), 6);
+            let line = curve(&schedule, &row);
+            for (i, t) in row.iter().enumerate() {
+                let u = i as f64 / 6.0;
+                let near = line.iter().map(|(v, s)| (u - v).hypot(t - s)).fold(f64::INFINITY, f64::min);
+                assert!(near < 0.03, "{schedule}: knot {i} is {near} away");
+            }
+        }
     }
 }

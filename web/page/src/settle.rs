@@ -56,12 +56,10 @@ mod tests {
             )
         };
         let row = |n: u32| (0..=n).map(|i| f64::from(i) / f64::from(n)).collect::<Vec<_>>();
-        let more = format!(
-            r#","weak":"b","knots":{{"plan":"","rows":{{"4":{:?},"8":{:?}}}}}"#,
-            row(4),
-            row(8)
-        );
-        let text = format!(r#"{{"format":1,"default":"a","models":[{},{}]}}"#, entry("a", &more), entry("b", ""));
+        let more =
+            format!(r#","weak":"b","knots":{{"plan":"","rows":{{"4":{:?},"8":{:?}}}}}"#, row(4), row(8));
+        let text =
+            format!(r#"{{"format":1,"default":"a","models":[{},{}]}}"#, entry("a", &more), entry("b", ""));
         serde_json::from_str(&text).unwrap()
     }
 

@@ -254,21 +254,15 @@ pub(crate) fn address(fault: &flow::Error) -> String {
         flow::Error::Parameter { id, parameter, got, accepts } => format!(
             "The address sets “{parameter}” of “{id}” to “{got}”; it takes {accepts}. The usual one is used."
         ),
-        flow::Error::UnknownParameter { id, got, nearest, accepted } => {
-            let instead = match (nearest, accepted.as_slice()) {
-                (Some(nearest), _) => format!("Perhaps “{nearest}” was meant"),
-                (None, []) => "It has none".to_owned(),
-                (None, accepted) => format!("It has {}", listed(accepted)),
-            };
+        flow::Error::UnknownParameter { id, got, accepted, .. } => {
+            let hint = meant(got, accepted);
             format!(
-                "The address sets “{got}” of “{id}”, which has no such parameter. {instead}; the usual one is used."
+                "The address sets “{got}” of “{id}”, which has no such parameter. {hint}; the usual one is used."
             )
         }
         flow::Error::Plan { field, got, .. } if !is_field(field) => {
-            format!(
-                "The address says “{field}={got}”, which means nothing here; it knows {}. It is left out.",
-                listed(&flow::plan::FIELDS)
-            )
+            let hint = meant(field, &flow::plan::FIELDS);
+            format!("The address says “{field}={got}”, which means nothing here. {hint}; it is left out.")
         }
         flow::Error::Plan { field, got, accepts } => {
             format!("The address says “{field}={got}”; there, this page takes {accepts}. It is left out.")
@@ -283,11 +277,18 @@ fn is_field(name: &str) -> bool {
 
 /// A model that the address names and the manifest, which has these, does not.
 pub(crate) fn model_unknown(id: &str, label: &str, known: &[&str]) -> String {
-    format!(
-        "The address asks for the model “{id}”, which is not here; “{label}” is used. There {} {}.",
-        if known.len() == 1 { "is" } else { "are" },
-        listed(known)
-    )
+    let hint = meant(id, known);
+    format!("The address asks for the model “{id}”, which is not here. {hint}; “{label}” is used.")
+}
+
+/// What was probably meant, or else what there is.
+fn meant(got: &str, known: &[&str]) -> String {
+    match (flow::error::nearest(got, known), known) {
+        (Some(nearest), _) => format!("Perhaps “{nearest}” was meant"),
+        (None, []) => "There is none".to_owned(),
+        (None, [one]) => format!("There is only “{one}”"),
+        (None, many) => format!("There are {}", listed(many)),
+    }
 }
 
 /// A model without a weaker one, under a guidance that needs it.
@@ -296,7 +297,13 @@ pub(crate) fn no_weaker_model(wanted: &str, model: &str, instead: &str) -> Strin
 }
 
 /// A number of steps for which no knots were fitted.
-pub(crate) fn not_fitted(wanted: &str, model: &str, steps: usize, fitted: &[usize], instead: usize) -> String {
+pub(crate) fn not_fitted(
+    wanted: &str,
+    model: &str,
+    steps: usize,
+    fitted: &[usize],
+    instead: usize,
+) -> String {
     format!(
         "The schedule “{wanted}” was fitted to “{model}” for {} steps, not for {steps}; {instead} are taken.",
         listed(fitted)
@@ -411,8 +418,17 @@ mod tests {
     fn a_slip_in_a_parameters_name_is_told_with_what_was_meant() {
         let fault = |text: &str| address(&flow::schedule::Schedule::parse(text).unwrap_err());
         assert!(fault("logit-normal-cdf:stdd=2").contains("Perhaps “std” was meant"));
-        assert!(fault("shift:zzz=2").contains("It has k;"), "{}", fault("shift:zzz=2"));
-        assert!(fault("linear:k=2").contains("It has none"));
+        assert!(fault("shift:zzz=2").contains("only “k”"), "{}", fault("shift:zzz=2"));
+        assert!(fault("linear:k=2").contains("There is none"));
+    }
+
+    #[test]
+    fn a_slip_in_a_fields_or_a_models_name_is_told_with_what_was_meant() {
+        let slip = "sede=5".parse::<flow::plan::SamplePlan>().unwrap_err();
+        assert!(address(&slip).contains("Perhaps “seed” was meant"), "{}", address(&slip));
+        let known = ["mnist-unet", "tiny"];
+        assert!(model_unknown("mnist-umet", "U-Net", &known).contains("Perhaps “mnist-unet” was meant"));
+        assert!(model_unknown("zzz", "U-Net", &known).contains("There are mnist-unet and tiny"));
     }
 
     #[test]

@@ -57,8 +57,9 @@ pub(crate) async fn measure(model: &Model) -> Result<Option<[f64; 2]>, Fault> {
         // The first evaluation is not counted: it compiles shaders and allocates.
         for round in 0..=ROUNDS {
             let began_ms = pause::now_ms();
-            let velocity =
-                network.conditional(At::All(0.5), &x).map_err(|error| Fault::Sampling { what: error.to_string() })?;
+            let velocity = network
+                .conditional(At::All(0.5), &x)
+                .map_err(|error| Fault::Sampling { what: error.to_string() })?;
             sampling::numbers(velocity).await?;
             let ended_ms = pause::now_ms();
             if round > 0 {

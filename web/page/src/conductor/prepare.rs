@@ -165,7 +165,9 @@ impl Conductor {
         };
         let machine = match running {
             Some(machine) => machine,
-            None => self.start(backend, program, None).await.map_err(|fault| failed(fault, &cast[0].label))?,
+            None => {
+                self.start(backend, program, None).await.map_err(|fault| failed(fault, &cast[0].label))?
+            }
         };
         for entry in cast {
             let bytes = self.0.stock.file(&entry.url());

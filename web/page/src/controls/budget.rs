@@ -61,11 +61,14 @@ fn Steps() -> impl IntoView {
     });
     let expected = session.expected();
     let said = move || match expected.get() {
-        Some(evaluations) => format!("{}, {}", steps.get(), counted(evaluations, "evaluation")),
-        None => steps.get().to_string(),
+        Some(evaluations) => {
+            format!("{}, {}", counted(steps.get(), "step"), counted(evaluations, "evaluation"))
+        }
+        None => counted(steps.get(), "step"),
     };
     let (knots, needs_knots) = (session.knots(), session.part(|plan| plan.schedule.fitted()));
-    let fitted = Memo::new(move |_| if needs_knots.get() { knots.with(|knots| knots.counts()) } else { Vec::new() });
+    let fitted =
+        Memo::new(move |_| if needs_knots.get() { knots.with(|knots| knots.counts()) } else { Vec::new() });
     let position = move || match fitted.with(|fitted| fitted.iter().position(|count| *count == steps.get())) {
         Some(index) => index + 1,
         None => steps.get(),

@@ -18,7 +18,11 @@ pub(crate) fn Forms() -> impl IntoView {
             let (entry, needs_weak) = (guidance.choice().entry(), guidance.needs_weak_model());
             let unavailable = Signal::derive(move || {
                 let missing = needs_weak && weaker.with(Option::is_none);
-                if missing { "This model comes with no weaker one to steer away from.".to_owned() } else { String::new() }
+                if missing {
+                    "This model comes with no weaker one to steer away from.".to_owned()
+                } else {
+                    String::new()
+                }
             });
             Row { entry, note: String::new(), drawing: None, unavailable }
         })
@@ -26,7 +30,8 @@ pub(crate) fn Forms() -> impl IntoView {
     let groups = vec![Group { heading: None, rows }];
     let note = session.part(|plan| cost(&plan.guidance));
     let needs_weak = session.part(|plan| plan.guidance.needs_weak_model());
-    let about = move || {
+    let about = session.part(|plan| plan.guidance.choice().entry().about);
+    let beside = move || {
         let weaker = weaker.get().filter(|_| needs_weak.get());
         weaker.map(|weaker| {
             let said = format!("The weaker model is “{}” ({}).", weaker.label, size(weaker.bytes));
@@ -36,7 +41,8 @@ pub(crate) fn Forms() -> impl IntoView {
     view! {
         <div class="control">
             <Picker part=Part::Guidance groups=groups layout=Layout::Explained note=note/>
-            {about}
+            <p class="about">{about}</p>
+            {beside}
             <div class="params"><Params part=Part::Guidance/></div>
         </div>
     }

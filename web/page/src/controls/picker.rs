@@ -76,6 +76,9 @@ pub(crate) fn Picker(
     /// What stands after it: a cost.
     #[prop(into)]
     note: Signal<String>,
+    /// What the notes of all rows are about.
+    #[prop(optional)]
+    notes: &'static str,
 ) -> impl IntoView {
     let session = expect_context::<Session>();
     let chosen = session.part(move |plan| part.choice(plan).entry());
@@ -141,6 +144,7 @@ pub(crate) fn Picker(
                 </span>
             </summary>
             <div class="all">
+                {(!notes.is_empty()).then(|| view! { <p class="notes">{notes}</p> })}
                 {groups}
                 <dl class="facts">
                     <dt>"When"</dt><dd>{entry(|entry| entry.when)}</dd>
