@@ -156,7 +156,7 @@ mod tests {
     fn images_that_take_their_own_steps_are_each_shown_at_the_time_asked_for() {
         let mut film = Film::begun(Some(vec![0, 0]));
         // The first image takes two steps, the second one waits and then takes one.
-        for (accepted, times, pixels) in [(1, [0.5, 0.0], [100, 0]), (2, [1.0, 0.8], [200, 80])] {
+        for (accepted, times, pixels) in [(1, [0.5_f64, 0.0], [100, 0]), (2, [1.0, 0.8], [200, 80])] {
             let t = times[0].min(times[1]);
             film.take(Frame { t, times: times.to_vec(), accepted, pixels: pixels.to_vec() });
         }

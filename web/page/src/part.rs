@@ -105,8 +105,8 @@ mod tests {
                 part.choose(&mut plan, entry.id);
                 assert_eq!(part.choice(&plan).entry().id, entry.id);
                 for spec in entry.params {
-                    let before = part.choice(&plan).clone();
                     for value in [spec.min, spec.max] {
+                        let before = part.choice(&plan).clone();
                         part.bend(&mut plan, spec.name, value);
                         let now = part.choice(&plan);
                         assert!(now == &before || now.get(spec.name) == Some(value), "{}", entry.id);

@@ -48,9 +48,10 @@ pub(crate) fn Forms() -> impl IntoView {
     }
 }
 
-/// What it costs, every time the solver looks: "2 evaluations a look".
+/// What it costs whenever the solver looks: "up to 2 evaluations a look". Some forms cost less at some times.
 fn cost(guidance: &Guidance) -> String {
-    format!("{} a look", counted(guidance.evaluations(), "evaluation"))
+    let most = guidance.evaluations();
+    format!("{}{} a look", if most > 1 { "up to " } else { "" }, counted(most, "evaluation"))
 }
 
 #[cfg(test)]
@@ -60,6 +61,6 @@ mod tests {
     #[test]
     fn guidance_that_does_nothing_costs_one_evaluation() {
         assert_eq!(cost(&"1".parse().unwrap()), "1 evaluation a look");
-        assert_eq!(cost(&"2".parse().unwrap()), "2 evaluations a look");
+        assert_eq!(cost(&"2".parse().unwrap()), "up to 2 evaluations a look");
     }
 }
