@@ -5,7 +5,7 @@
 
 use crate::fid;
 use crate::judge::{Judge, JudgeFacts};
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, Samples};
 use anyhow::{Context, Result};
 use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
@@ -49,17 +49,12 @@ pub fn evaluate(
     images: usize,
     progress: impl FnMut(usize),
 ) -> Result<Evaluation> {
-    let facts = judge.facts.as_ref().context("the judge's file has no statistics of the training set")?;
-    let labels: Vec<u8> = (0..images).map(|i| (i % 10) as u8).collect();
-    let samples = sampler.run_labels(plan, &labels, 0, progress)?;
-    let verdict = judge.look(&samples.pixels, |_| {})?;
-    let reference = reference(facts, verdict.width)?;
-    let distance = fid::fid_with_bootstrap(&verdict.features, &reference, RESAMPLES, plan.seed)?;
+    let Measured { samples, accuracy, distance, facts } = measure(sampler, judge, plan, images, progress)?;
     Ok(Evaluation {
         plan: plan_text(plan),
         images,
         evaluations: samples.evaluations,
-        accuracy: verdict.accuracy(&labels),
+        accuracy,
         fid: distance.fid,
         fid_low: distance.low,
         fid_high: distance.high,
@@ -67,6 +62,38 @@ pub fn evaluate(
         extractor: judge.description.clone(),
         seconds: samples.time.as_secs_f64(),
     })
+}
+
+/// Sampled images with what the judge says of them.
+pub struct Measured<'a> {
+    /// The images, and what they cost.
+    pub samples: Samples,
+    /// Share of images that the judge gives the class asked for, 0 to 1.
+    pub accuracy: f64,
+    /// The distance to the training set.
+    pub distance: fid::Interval,
+    /// The judge's own facts.
+    pub facts: &'a JudgeFacts,
+}
+
+/// Samples `images` digits and judges them, as [`evaluate`], keeping the images and the resamples.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn measure<'a>(
+    sampler: &Sampler<'_>,
+    judge: &'a Judge,
+    plan: &SamplePlan,
+    images: usize,
+    progress: impl FnMut(usize),
+) -> Result<Measured<'a>> {
+    let facts = judge.facts.as_ref().context("the judge's file has no statistics of the training set")?;
+    let labels: Vec<u8> = (0..images).map(|i| (i % 10) as u8).collect();
+    let samples = sampler.run_labels(plan, &labels, 0, progress)?;
+    let verdict = judge.look(&samples.pixels, |_| {})?;
+    let reference = reference(facts, verdict.width)?;
+    let distance = fid::fid_with_bootstrap(&verdict.features, &reference, RESAMPLES, plan.seed)?;
+    Ok(Measured { samples, accuracy: verdict.accuracy(&labels), distance, facts })
 }
 
 /// The plan's text without what an evaluation sets itself: digit, count and model.

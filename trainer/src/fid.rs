@@ -94,7 +94,7 @@ pub struct Accumulator {
 }
 
 /// A distance and how far it would vary with other noises.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
     /// The distance.
     pub fid: f64,
@@ -102,6 +102,36 @@ pub struct Interval {
     pub low: f64,
     /// Upper end of the 95% interval.
     pub high: f64,
+    /// The distance of each resample, in the order of their numbers: two sets of as many images, measured with the same
+    /// seed, were resampled alike, so that their difference can be judged pair by pair.
+    pub resamples: Vec<f64>,
+}
+
+/// How far apart two distances are that were measured from the same noises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The first distance less the second.
+    pub value: f64,
+    /// Lower end of its 95% interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// This distance less another, with the interval of the paired bootstrap; none when they were not resampled alike.
+    pub fn less(&self, other: &Self) -> Option<Difference> {
+        if self.resamples.len() != other.resamples.len() || self.resamples.len() < 2 {
+            return None;
+        }
+        let value = self.fid - other.fid;
+        let mut differences: Vec<f64> =
+            self.resamples.iter().zip(&other.resamples).map(|(a, b)| a - b).collect();
+        differences.sort_by(f64::total_cmp);
+        let bias = differences.iter().sum::<f64>() / differences.len() as f64 - value;
+        let end = |share| quantile(&differences, share) - bias;
+        Some(Difference { value, low: end(0.025), high: end(0.975) })
+    }
 }
 
 impl Accumulator {
@@ -253,11 +283,12 @@ pub fn fid_with_bootstrap(
     let width = reference.mean.len();
     let root = Reference::new(reference)?;
     let fid = root.distance(&Statistics::of(features, width)?)?;
-    let mut distances = bootstrap(features, &root, resamples, seed)?;
+    let in_order = bootstrap(features, &root, resamples, seed)?;
+    let mut distances = in_order.clone();
     distances.sort_by(f64::total_cmp);
     let bias = distances.iter().sum::<f64>() / resamples as f64 - fid;
     let end = |share| (quantile(&distances, share) - bias).max(0.0);
-    Ok(Interval { fid, low: end(0.025), high: end(0.975) })
+    Ok(Interval { fid, low: end(0.025), high: end(0.975), resamples: in_order })
 }
 
 /// The distance of each resample. Which thread makes which does not matter: each has its own random numbers.
@@ -279,10 +310,12 @@ fn bootstrap(
                 })
             })
             .collect();
-        let mut distances = Vec::with_capacity(resamples);
-        for worker in workers {
+        let mut distances = vec![0.0; resamples];
+        for (first, worker) in workers.into_iter().enumerate() {
             match worker.join() {
-                Ok(part) => distances.extend(part?),
+                Ok(part) => {
+                    distances[first..].iter_mut().step_by(threads).zip(part?).for_each(|(d, value)| *d = value);
+                }
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }

@@ -1,4 +1,4 @@
-//! The command line `flow-digits`: data, train, sample, eval, export, inspect, list.
+//! The command line `flow-digits`: data, train, sample, eval, export, knots, study, inspect, list.
 
 mod commands;
 
@@ -32,6 +32,10 @@ enum Command {
     Eval(commands::eval::Args),
     /// Write a compact model and its manifest entry
     Export(commands::export::Args),
+    /// Fit the schedule `optimal` to a model, into its manifest
+    Knots(commands::knots::Args),
+    /// Compare models, solvers, schedules, budgets and guidance from the same noises
+    Study(commands::study::Args),
     /// Print what a recipe, checkpoint or model file is: parameters, multiply-adds, facts
     Inspect(commands::inspect::Args),
     /// Print the registries: solvers, schedules, paths, couplings, times, guidance, models
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Command::Sample(args) => commands::sample::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Export(args) => commands::export::run(&args),
+        Command::Knots(args) => commands::knots::run(&args),
+        Command::Study(args) => commands::study::run_study(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::List(args) => commands::list::run(&args),
     };

@@ -8,8 +8,9 @@ use crate::recipe::Normalization;
 use crate::source::Source;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
+use flow::field::Field;
 use flow::guidance::Guided;
-use flow::integrate::{End, Options, Report, integrate};
+use flow::integrate::{End, Options, Outcome, Report, integrate};
 use flow::path::Path as FlowPath;
 use flow::plan::{MOST_EVALUATIONS, SamplePlan};
 use flow::schedule::KnotTable;
@@ -49,6 +50,8 @@ pub struct Samples {
     pub image: [usize; 3],
     /// Network evaluations an image took; the most of any image for an adaptive solver. Guidance's second branch counts.
     pub evaluations: usize,
+    /// The mean over the images, which is less than the most for an adaptive solver.
+    pub mean_evaluations: f64,
     /// Wall time of the integration.
     pub time: Duration,
     /// How straight the paths were, an image each; empty unless [measured](Sampler::measuring_paths).
@@ -145,6 +148,7 @@ impl<'a> Sampler<'a> {
             labels: labels.to_vec(),
             image: self.architecture.image(),
             evaluations: 0,
+            mean_evaluations: 0.0,
             time: Duration::ZERO,
             straightness: Vec::new(),
         };
@@ -154,14 +158,19 @@ impl<'a> Sampler<'a> {
             let from = first + at as u64;
             let mut paths = self.measures_paths.then(Paths::default);
             let images = from..from + part.len() as u64;
-            let (values, evaluations) =
-                self.observed(plan, part, images, async |report| match &mut paths {
-                    Some(paths) => paths.see(report).await,
-                    None => ControlFlow::Continue(()),
-                })?;
+            let outcome = self.integrate(plan, part, images, async |report| match &mut paths {
+                Some(paths) => paths.see(report).await,
+                None => ControlFlow::Continue(()),
+            })?;
+            let spent: f64 = match &outcome.samples[..] {
+                [] => (outcome.evaluations * part.len()) as f64,
+                each => each.iter().map(|sample| sample.evaluations as f64).sum(),
+            };
+            let values: Vec<f32> = outcome.x.into_data().iter::<f32>().collect();
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
-            samples.evaluations = samples.evaluations.max(evaluations);
+            samples.evaluations = samples.evaluations.max(outcome.evaluations);
+            samples.mean_evaluations += spent / labels.len() as f64;
             let Normalization { mean, std } = self.normalization;
             samples.pixels.extend(values.iter().map(|v| (v * std + mean).clamp(0.0, 1.0)));
             at += part.len();
@@ -189,6 +198,25 @@ impl<'a> Sampler<'a> {
         images: Range<u64>,
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<(Vec<f32>, usize)> {
+        let outcome = self.integrate(plan, labels, images, observe)?;
+        Ok((outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations))
+    }
+
+    /// The velocity that a plan follows, for images of these classes.
+    pub fn field(&self, plan: &SamplePlan, labels: &[u8]) -> impl Field<Tensor<4>> {
+        let conditional =
+            ConditionalNetwork::new(self.network, labels, self.architecture.null_class(), &self.device)
+                .with_weak(self.weak);
+        Guided::new(plan.guidance.clone(), conditional)
+    }
+
+    fn integrate(
+        &self,
+        plan: &SamplePlan,
+        labels: &[u8],
+        images: Range<u64>,
+        observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
+    ) -> Result<Outcome<Tensor<4>>> {
         if plan.guidance.needs_weak_model() && self.weak.is_none() {
             bail!(
                 "guidance={} needs a second, weaker model: name one with --weak, or in the manifest",
@@ -202,10 +230,7 @@ impl<'a> Sampler<'a> {
         let noise = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
         let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);
-        let conditional =
-            ConditionalNetwork::new(self.network, labels, self.architecture.null_class(), &self.device)
-                .with_weak(self.weak);
-        let mut field = Guided::new(plan.guidance.clone(), conditional);
+        let mut field = self.field(plan, labels);
         let stepping = plan.stepping(&self.knots)?;
         let options = Options { path: self.path.clone(), ..plan.options(images.start) };
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
@@ -218,17 +243,20 @@ impl<'a> Sampler<'a> {
             ),
             other => bail!("the integration ended early ({other:?}) at t = {:.3}", outcome.t),
         }
-        Ok((outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations))
+        Ok(outcome)
     }
 }
 
 impl Samples {
     /// Puts other samples of the same size behind these.
     pub fn append(&mut self, mut other: Self) {
+        let (ours, theirs) = (self.labels.len(), other.labels.len());
+        let share = theirs as f64 / (ours + theirs).max(1) as f64;
+        self.mean_evaluations += share * (other.mean_evaluations - self.mean_evaluations);
+        self.evaluations = self.evaluations.max(other.evaluations);
         self.pixels.append(&mut other.pixels);
         self.labels.append(&mut other.labels);
         self.straightness.append(&mut other.straightness);
-        self.evaluations = self.evaluations.max(other.evaluations);
         self.time += other.time;
     }
 }

@@ -1,4 +1,4 @@
-//! Knots fitted to a model: the shortest way through a table of local errors, one table row of knots for every number
+//! Knots fitted to a model by dynamic programming along a reference trajectory: one row of knots for every number
 //! of steps that was fitted. See [`fit`](super::fit), and [`KnotTable`](super::KnotTable) for where they are kept.
 //!
 //! There is no formula: what a plan calls `optimal` with N steps are the knots that the model's manifest has for N.
@@ -15,8 +15,8 @@ impl Rule for Optimal {
             label: "Optimal",
             about: "Fitted to the model: the knots at which its own steps go wrong least.",
             when: "Whenever the model comes with fitted knots for the number of steps wanted.",
-            formula: "argmin over knots of the sum of the local errors e(t_i, t_i+1), by dynamic programming",
-            source: "arXiv 2503.21774",
+            formula: "argmin over knots of |x_N - x_ref(1)|, by dynamic programming over z(i, j), the best state after i steps at time j",
+            source: "Pei et al. 2025, arXiv 2503.21774",
             params: &[],
         }
     }

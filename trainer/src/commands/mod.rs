@@ -4,9 +4,11 @@ pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod knots;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod sample;
+pub(crate) mod study;
 pub(crate) mod train;
 
 use indicatif::{ProgressBar, ProgressStyle};
