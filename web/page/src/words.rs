@@ -306,7 +306,7 @@ pub(crate) fn not_fitted(
 ) -> String {
     format!(
         "The schedule “{wanted}” was fitted to “{model}” for {} steps, not for {steps}; {instead} are taken.",
-        listed(fitted)
+        ranges(fitted)
     )
 }
 
@@ -323,6 +323,15 @@ pub(crate) fn listed(parts: &[impl ToString]) -> String {
         Some((last, [])) => last.clone(),
         Some((last, before)) => format!("{} and {last}", before.join(", ")),
     }
+}
+
+/// Ascending numbers, the runs among them by their ends: "1 to 16, 20 and 40".
+pub(crate) fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b).flat_map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(ToString::to_string).collect(),
+    });
+    listed(&runs.collect::<Vec<_>>())
 }
 
 /// "2nd".
@@ -411,6 +420,8 @@ mod tests {
     #[test]
     fn lists_and_ordinals_read_as_a_person_would_say_them() {
         assert_eq!([&[][..], &[4], &[4, 6], &[4, 6, 8]].map(listed), ["none", "4", "4 and 6", "4, 6 and 8"]);
+        assert_eq!(ranges(&[1, 2, 3, 4, 7, 9, 10]), "1 to 4, 7, 9 and 10");
+        assert_eq!(ranges(&[]), "none");
         assert_eq!([1, 2, 3, 4, 11, 22].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "22nd"]);
     }
 

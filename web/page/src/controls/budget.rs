@@ -5,7 +5,7 @@ use super::picker::{Group, Layout, Picker, Row};
 use super::slider::Slider;
 use crate::part::Part;
 use crate::session::{Change, Session};
-use crate::words::{counted, listed};
+use crate::words::{counted, ranges};
 use flow::plan::{Budget, SamplePlan};
 use leptos::prelude::*;
 
@@ -79,7 +79,7 @@ fn Steps() -> impl IntoView {
     };
     let about = move || match fitted.with(Vec::is_empty) {
         true => "How often the solver stops on its way, where the schedule says.".to_owned(),
-        false => format!("This schedule was fitted for {} steps.", fitted.with(|fitted| listed(fitted))),
+        false => format!("This schedule was fitted for {} steps.", fitted.with(|fitted| ranges(fitted))),
     };
     view! {
         <Slider field="steps" label="Steps" label_elsewhere=true min=1.0
