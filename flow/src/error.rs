@@ -169,7 +169,7 @@ fn suggestion(nearest: Option<&'static str>) -> String {
 }
 
 /// The candidate that is spelled most like `got`, when it is close enough to be a likely slip.
-pub(crate) fn nearest(got: &str, candidates: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'a>(got: &str, candidates: &[&'a str]) -> Option<&'a str> {
     // Jaro-Winkler costs the product of the lengths: nobody mistypes an id into a novel.
     if got.len() > 64 {
         return None;

@@ -10,9 +10,11 @@ use crate::registry::{Choice, Entry};
 use crate::state::State;
 
 mod exponential;
+mod kind;
 mod runge_kutta;
 mod tableau;
 
+pub use kind::Kind;
 pub use tableau::{Embedded, Tableau};
 
 /// What a fresh stepper is made from.
