@@ -98,8 +98,10 @@ pub fn invert(
     };
     let (mut other, mut evaluations_other) = (None, 0);
     if let Some(class) = to {
+        let others = vec![class; classes.len()];
+        let mut toward = field(&others, plan.guidance.clone());
         let run = integrate(
-            &mut field(&vec![class; classes.len()], plan.guidance.clone()),
+            &mut toward,
             &plan.solver,
             &stepping,
             noise.clone(),
