@@ -98,8 +98,9 @@ pub fn invert(
     };
     let (mut other, mut evaluations_other) = (None, 0);
     if let Some(class) = to {
+        let mut field = field(&vec![class; classes.len()], plan.guidance.clone());
         let run = integrate(
-            &mut field(&vec![class; classes.len()], plan.guidance.clone()),
+            &mut field,
             &plan.solver,
             &stepping,
             noise.clone(),
