@@ -203,7 +203,8 @@ mod tests {
             field.probed(At::All(0.9), &x, &probes).unwrap();
             assert_eq!(field.evaluations(), 2 * 3 * branches, "{text}");
             assert!(field.evaluations() <= field.evaluations_per_probed(3), "{text}");
-            field.probed(At::Rows { times: &[0.9], rows: &[1] }, &x.select(&[1]), &[x.select(&[0])]).unwrap();
+            let (second, first) = (Rows::select(&x, &[1]), Rows::select(&x, &[0]));
+            field.probed(At::Rows { times: &[0.9], rows: &[1] }, &second, &[first]).unwrap();
             assert_eq!(field.spent(0), 2 * 3 * branches, "{text}");
             assert_eq!(field.spent(1), 2 * 4 * branches, "{text}");
         }

@@ -98,10 +98,9 @@ pub fn invert(
     };
     let (mut other, mut evaluations_other) = (None, 0);
     if let Some(class) = to {
-        let others = vec![class; classes.len()];
-        let mut toward = field(&others, plan.guidance.clone());
+        let mut field = field(&vec![class; classes.len()], plan.guidance.clone());
         let run = integrate(
-            &mut toward,
+            &mut field,
             &plan.solver,
             &stepping,
             noise.clone(),
