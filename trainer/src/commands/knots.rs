@@ -5,7 +5,7 @@ use flow::plan::SamplePlan;
 use flow::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressStyle};
 use model_export::manifest::{FittedKnots, Manifest};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trainer::device::DeviceChoice;
 use trainer::knots::{FitOptions, fit_knots, table, trial};
 use trainer::sampler::Sampler;
@@ -62,10 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let folder = args.model.parent().map(PathBuf::from).unwrap_or_default();
     let manifest_path = folder.join("manifest.json");
-    let text = std::fs::read_to_string(&manifest_path).with_context(|| {
-        format!("cannot read {}: knots belong to an exported model and its manifest", manifest_path.display())
-    })?;
-    let mut manifest = Manifest::parse(&text).with_context(|| manifest_path.display().to_string())?;
+    let file = args.model.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    listed(&manifest_path, file)?;
     let opened = args.device.open()?;
     trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
@@ -102,11 +100,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.dry_run {
         return Ok(());
     }
-    let file = args.model.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let Some(entry) = manifest.models.iter_mut().find(|entry| entry.file == file) else {
-        bail!("{} does not list {file}: `flow-digits export` does", manifest_path.display());
-    };
-    entry.knots = Some(FittedKnots {
+    // Read anew: a fit takes minutes, and another model may have been exported meanwhile.
+    let (mut manifest, at) = listed(&manifest_path, file)?;
+    manifest.models[at].knots = Some(FittedKnots {
         plan: format!(
             "solver={}&guidance={}&seed={}",
             options.plan.solver, options.plan.guidance, options.plan.seed
@@ -117,4 +113,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     model_export::write_atomically(&manifest_path, manifest.to_text().as_bytes())?;
     trainer::outln!("wrote {}", manifest_path.display());
     Ok(())
+}
+
+/// The manifest, and the place of the model's file in it.
+fn listed(path: &Path, file: &str) -> Result<(Manifest, usize)> {
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!("cannot read {}: knots belong to an exported model and its manifest", path.display())
+    })?;
+    let manifest = Manifest::parse(&text).with_context(|| path.display().to_string())?;
+    match manifest.models.iter().position(|entry| entry.file == file) {
+        Some(at) => Ok((manifest, at)),
+        None => bail!("{} does not list {file}: `flow-digits export` does", path.display()),
+    }
 }
