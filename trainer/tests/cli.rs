@@ -44,7 +44,8 @@ fn list_prints_every_registry_with_orders_costs_and_ranges() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["data", "train", "sample", "eval", "export", "knots", "study", "plot", "inspect", "list"] {
+    for command in ["data", "train", "sample", "eval", "export", "knots", "study", "plot", "inspect", "list"]
+    {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains(&format!("flow-digits {command}")), "{help}");
         assert!(help.contains("Examples:"), "{help}");
