@@ -71,6 +71,9 @@ pub struct ManifestEntry {
     /// Knots that were fitted to it: the schedule `optimal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knots: Option<FittedKnots>,
+    /// Id of a weaker model of the manifest, of the same images and classes: what autoguidance steers away from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weak: Option<String>,
 }
 
 /// Where the steps of one model fall best, for some numbers of steps.
@@ -224,12 +227,32 @@ impl Manifest {
                 files.push(file);
             }
         }
+        for entry in &self.models {
+            self.check_weak(entry)?;
+        }
         let velocities = || self.models.iter().filter(|entry| entry.kind == Kind::Velocity);
         if velocities().any(|entry| entry.id == self.default) {
             return Ok(());
         }
         let accepts: Vec<&str> = velocities().map(|entry| entry.id.as_str()).collect();
         Err(ManifestError::Default { got: shorten(&self.default), accepts: accepts.join(", ") })
+    }
+
+    /// A weaker model is another velocity model of this manifest, and only a velocity model has one.
+    fn check_weak(&self, entry: &ManifestEntry) -> Result<(), ManifestError> {
+        let Some(weak) = &entry.weak else { return Ok(()) };
+        let fits = |other: &&ManifestEntry| other.kind == Kind::Velocity && other.id != entry.id;
+        let others: Vec<&str> = self.models.iter().filter(fits).map(|other| other.id.as_str()).collect();
+        if entry.kind == Kind::Velocity && others.contains(&weak.as_str()) {
+            return Ok(());
+        }
+        let accepts = match (entry.kind, others.is_empty()) {
+            (Kind::Velocity, false) => format!("another velocity model: {}", others.join(", ")),
+            (Kind::Velocity, true) => "another velocity model, and there is none".to_owned(),
+            _ => "nothing: only a velocity model is guided".to_owned(),
+        };
+        let got = format!("{:?}", shorten(weak));
+        Err(ManifestError::Field { id: shorten(&entry.id), field: "weak", got, accepts })
     }
 }
 
@@ -292,7 +315,9 @@ impl ManifestEntry {
                 let ends = row.first() == Some(&0.0) && row.last() == Some(&1.0);
                 if !(1..=MAX_FITTED).contains(&steps) || row.len() != steps + 1 || !rises || !ends {
                     let got = shorten(&format!("{steps}: {row:?}"));
-                    let accepts = format!("at most {MAX_FITTED} steps, with one knot more, strictly increasing from 0 to 1");
+                    let accepts = format!(
+                        "at most {MAX_FITTED} steps, with one knot more, strictly increasing from 0 to 1"
+                    );
                     return fault("knots.rows", got, accepts);
                 }
             }

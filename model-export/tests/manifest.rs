@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use model_export::manifest::{FORMAT, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify};
+use model_export::manifest::{
+    FORMAT, FittedKnots, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify,
+};
 use model_export::{
     Conditioning, Header, ImageSpec, Kind, Normalization, Precision, ReadError, TensorF32, write,
 };
@@ -48,6 +50,8 @@ fn entry() -> ManifestEntry {
             sha256: sha256_hex(&1.5_f32.to_le_bytes()),
             bytes: 4,
         }),
+        knots: None,
+        weak: None,
     }
 }
 
@@ -77,6 +81,64 @@ fn a_model_without_a_self_test_needs_no_field_for_it() {
     manifest.models[0].self_test = None;
     assert!(!manifest.to_text().contains("self_test"));
     assert_eq!(Manifest::parse(&manifest.to_text()).unwrap(), manifest);
+}
+
+/// The small model, and another of that id and kind that it names as its weaker one.
+fn with_weak(id: &str, kind: Kind) -> Manifest {
+    let mut manifest = manifest();
+    let weaker = ManifestEntry {
+        id: "tiny".to_owned(),
+        kind,
+        file: "tiny.safetensors".to_owned(),
+        self_test: None,
+        ..entry()
+    };
+    manifest.models.push(weaker);
+    manifest.models[0].weak = Some(id.to_owned());
+    manifest
+}
+
+#[test]
+fn a_weaker_model_is_another_velocity_model_of_the_manifest() {
+    let manifest = with_weak("tiny", Kind::Velocity);
+    assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
+    for (weak, kind, accepts) in [
+        ("small", Kind::Velocity, "another velocity model: tiny"),
+        ("tinny", Kind::Velocity, "another velocity model: tiny"),
+        ("tiny", Kind::Classifier, "another velocity model, and there is none"),
+    ] {
+        let expected = ManifestError::Field {
+            id: "small".to_owned(),
+            field: "weak",
+            got: format!("{weak:?}"),
+            accepts: accepts.to_owned(),
+        };
+        assert_eq!(Manifest::parse(&with_weak(weak, kind).to_text()), Err(expected));
+    }
+}
+
+#[test]
+fn a_classifier_has_no_weaker_model() {
+    let mut manifest = with_weak("tiny", Kind::Classifier);
+    manifest.models[0].weak = None;
+    manifest.models[1].weak = Some("small".to_owned());
+    let refused = Manifest::parse(&manifest.to_text());
+    assert!(matches!(refused, Err(ManifestError::Field { field: "weak", .. })), "{refused:?}");
+}
+
+#[test]
+fn fitted_knots_are_kept_and_rows_that_are_none_are_refused() {
+    let mut manifest = manifest();
+    let rows = BTreeMap::from([(1, vec![0.0, 1.0]), (2, vec![0.0, 0.7, 1.0])]);
+    manifest.models[0].knots = Some(FittedKnots { plan: "solver=heun&steps=2".to_owned(), rows });
+    assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
+    for row in [vec![0.0, 1.0], vec![0.0, 0.0, 1.0], vec![0.1, 0.5, 1.0], vec![0.0, 0.5, 0.9]] {
+        let error = refused(|manifest| {
+            let rows = BTreeMap::from([(2, row.clone())]);
+            manifest.models[0].knots = Some(FittedKnots { plan: String::new(), rows });
+        });
+        assert!(matches!(error, ManifestError::Field { field: "knots.rows", .. }), "{row:?}: {error:?}");
+    }
 }
 
 #[test]

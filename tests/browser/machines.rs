@@ -3,6 +3,7 @@
 use super::{copied, counted, evaluations};
 use cross_tests::answer::{Answer, stored};
 use cross_tests::browser::{SOFTWARE_GPU, Tab, named};
+use flow::schedule::KnotTable;
 use serde_json::Value;
 
 #[test]
@@ -195,7 +196,7 @@ fn worker_agrees(tab: &mut Tab, backend: &str, answer: &Answer) {
     assert!(worst <= Some(1), "{backend}: a pixel is off by {worst:?}");
     assert_eq!(
         got["evaluations"].as_u64().map(|n| n as usize),
-        answer.plan.expected_evaluations(),
+        answer.plan.expected_evaluations(&KnotTable::default()),
         "{backend}"
     );
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cross_tests::browser::{Tab, named};
 use flow::plan::SamplePlan;
-use flow::solver::Solver;
+use flow::schedule::KnotTable;
 
 /// Small and quick, and different from the page's own default.
 const QUICK: &str = "?backend=cpu&count=4&steps=4&seed=7";
@@ -29,9 +29,10 @@ macro_rules! tab {
 mod faults;
 mod machines;
 mod manners;
+mod registries;
 
 fn evaluations(plan: &str) -> usize {
-    plan.parse::<SamplePlan>().unwrap().expected_evaluations().unwrap()
+    plan.parse::<SamplePlan>().unwrap().expected_evaluations(&KnotTable::default()).unwrap()
 }
 
 fn counted(tab: &mut Tab) -> usize {
@@ -62,7 +63,7 @@ fn digits_appear_without_being_asked_and_nothing_complains() {
     let mut tab = Tab::new(&program, &site, &[]);
     tab.open("");
     tab.wait_state("done");
-    assert_eq!(counted(&mut tab), SamplePlan::default().expected_evaluations().unwrap());
+    assert_eq!(counted(&mut tab), evaluations(""));
     let colours = "(canvas => { const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data; \
         const seen = new Set(); for (let i = 0; i < data.length; i += 4) seen.add(data[i] << 16 | data[i + 1] << 8 | data[i + 2]); \
         return seen.size })(document.querySelector('[data-testid=digits]'))";
@@ -96,20 +97,6 @@ fn another_solver_gives_another_picture_and_its_own_count_of_evaluations() {
         assert_ne!(before, after, "{solver}");
         assert_eq!(counted(&mut tab), evaluations(&format!("solver={solver}&steps=4")));
         before = after;
-    }
-    assert_eq!(tab.complaints(), Vec::<String>::new());
-}
-
-#[test]
-fn every_solver_of_the_registry_is_offered_and_runs() {
-    let mut tab = tab!("every_solver_of_the_registry");
-    for solver in Solver::all() {
-        tab.open(&format!("?backend=cpu&count=1&steps=2&guidance=1&solver={}", solver.id()));
-        tab.wait_state("done");
-        assert_eq!(counted(&mut tab), evaluations(&format!("guidance=1&steps=2&solver={}", solver.id())));
-        let offered =
-            format!("!!document.querySelector('input[name=solver][value={}]:checked')", solver.id());
-        assert_eq!(tab.eval(&offered), true, "{} is not offered", solver.id());
     }
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }

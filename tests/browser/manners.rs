@@ -45,6 +45,7 @@ fn arrows_choose_inside_a_group_and_on_a_slider() {
     let mut tab = tab!("arrows_choose");
     tab.open(QUICK);
     let before = tab.picture("solver=heun");
+    tab.eval("document.querySelector('[data-testid=solver]').open = true");
     tab.eval("document.querySelector('input[name=solver]:checked').focus()");
     tab.press("ArrowDown");
     let chosen = tab.wait(

@@ -34,6 +34,8 @@ pub struct ExportOptions {
     pub images: usize,
     /// Whether this model becomes the manifest's default.
     pub default: bool,
+    /// Id of the manifest's weaker model for autoguidance; none keeps the one that an earlier export named.
+    pub weak: Option<String>,
 }
 
 /// What was written.
@@ -64,6 +66,7 @@ pub fn export_velocity(
     let recipe = checkpoint.recipe()?;
     let architecture = recipe.architecture.clone().context("the run is of a classifier")?;
     let flow = recipe.flow.clone().context("the recipe has no [flow]")?;
+    check_weak(options, &recipe.name)?;
     let network = checkpoint.load_average(architecture.init(device))?;
     let tensors = tensors(network.weights());
     let mut header = header(&recipe, Kind::Velocity, json!(architecture), architecture.image(), &flow.path);
@@ -127,6 +130,7 @@ pub fn export_velocity(
         }),
         // Knots belong to the weights that they were fitted to.
         knots: None,
+        weak: options.weak.clone(),
     };
     let manifest = updated(&options.dir, entry, options.default)?;
     let path = options.dir.join(file);
@@ -243,20 +247,44 @@ fn answer(file: &[u8], model: &str) -> Result<Vec<u8>> {
     Ok(values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
-fn updated(dir: &Path, entry: ManifestEntry, default: bool) -> Result<Manifest> {
+/// The manifest of a folder, if it has one.
+fn listed(dir: &Path) -> Result<Option<Manifest>> {
     let path = dir.join("manifest.json");
-    let mut manifest = match std::fs::read_to_string(&path) {
-        Ok(text) => Manifest::parse(&text).with_context(|| path.display().to_string())?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Manifest { format: model_export::manifest::FORMAT, default: entry.id.clone(), models: vec![] }
-        }
-        Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
-    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(Manifest::parse(&text).with_context(|| path.display().to_string())?)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Refuses a weaker model that the manifest cannot name, before anything is measured for minutes.
+fn check_weak(options: &ExportOptions, name: &str) -> Result<()> {
+    let Some(weak) = &options.weak else { return Ok(()) };
+    let models = listed(&options.dir)?.map(|manifest| manifest.models).unwrap_or_default();
+    let others: Vec<&str> = models
+        .iter()
+        .filter(|entry| entry.kind == Kind::Velocity && entry.id != name)
+        .map(|entry| entry.id.as_str())
+        .collect();
+    if others.contains(&weak.as_str()) {
+        return Ok(());
+    }
+    let accepted = if others.is_empty() { "none yet".to_owned() } else { others.join(", ") };
+    bail!("--weak {weak}: accepted are the other velocity models in {}: {accepted}", options.dir.display());
+}
+
+fn updated(dir: &Path, mut entry: ManifestEntry, default: bool) -> Result<Manifest> {
+    let format = model_export::manifest::FORMAT;
+    let mut manifest =
+        listed(dir)?.unwrap_or_else(|| Manifest { format, default: entry.id.clone(), models: vec![] });
     if default {
         manifest.default = entry.id.clone();
     }
     match manifest.models.iter_mut().find(|m| m.id == entry.id) {
-        Some(old) => *old = entry,
+        Some(old) => {
+            entry.weak = entry.weak.or_else(|| old.weak.take());
+            *old = entry;
+        }
         None => manifest.models.push(entry),
     }
     manifest.check()?;

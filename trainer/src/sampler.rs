@@ -218,7 +218,10 @@ impl<'a> Sampler<'a> {
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<Outcome<Tensor<4>>> {
         if plan.guidance.needs_weak_model() && self.weak.is_none() {
-            bail!("guidance={} needs a second, weaker model: give one with --weak", plan.guidance);
+            bail!(
+                "guidance={} needs a second, weaker model: name one with --weak, or in the manifest",
+                plan.guidance
+            );
         }
         if let Some(label) = labels.iter().find(|&&l| usize::from(l) >= self.architecture.classes()) {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);

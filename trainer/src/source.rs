@@ -4,12 +4,13 @@ use crate::recipe::Normalization;
 use crate::train::{Checkpoint, State, latest};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use flow::guidance::Guidance;
 use flow::path::Path as FlowPath;
 use flow::schedule::KnotTable;
 use model_export::manifest::{FittedKnots, Manifest, ManifestEntry, verify};
 use model_export::{Header, Kind, Precision};
 use models::{Architecture, Network, Weights};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A velocity network on a device, and what is known of it.
 pub struct Source {
@@ -23,6 +24,8 @@ pub struct Source {
     pub path: FlowPath,
     /// Knots that were fitted to it; empty unless a manifest beside its file has some.
     pub knots: KnotTable,
+    /// The file of its weaker model, for autoguidance; none unless a manifest beside its file names one.
+    pub weak: Option<PathBuf>,
     /// Its id.
     pub name: String,
     /// Where it came from.
@@ -46,10 +49,12 @@ impl Source {
         if path.is_dir() {
             Self::open_dir(path, device)
         } else {
-            let (bytes, listed) = read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
+            let (bytes, listed) =
+                read_listed(path, "give a .safetensors file, a checkpoint or a run folder")?;
             let source = Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())?;
-            let knots = listed.and_then(|entry| entry.knots).map(knot_table).transpose()?.unwrap_or_default();
-            Ok(Self { knots, ..source })
+            let Some(Listed { entry, weak }) = listed else { return Ok(source) };
+            let knots = entry.knots.map(knot_table).transpose()?.unwrap_or_default();
+            Ok(Self { knots, weak: weak.map(|file| path.with_file_name(file)), ..source })
         }
     }
 
@@ -70,7 +75,8 @@ impl Source {
         let name = file.header.name.clone();
         let path = file.header.path.parse().context("the file's path is not one that this program knows")?;
         let origin = Origin::File(Box::new(file.header), file.precision);
-        Ok(Self { network, architecture, normalization, path, knots: KnotTable::default(), name, origin })
+        let knots = KnotTable::default();
+        Ok(Self { network, architecture, normalization, path, knots, weak: None, name, origin })
     }
 
     fn open_dir(path: &Path, device: &Device) -> Result<Self> {
@@ -86,9 +92,20 @@ impl Source {
             normalization: recipe.normalization,
             path: recipe.flow.map(|flow| flow.path.parse()).transpose()?.unwrap_or_default(),
             knots: KnotTable::default(),
+            weak: None,
             name: recipe.name,
             origin: Origin::Checkpoint(Box::new(checkpoint)),
         })
+    }
+
+    /// The weaker model that goes beside this one: the one at `given`, else the one that the manifest names, when
+    /// `guidance` needs any.
+    ///
+    /// # Errors
+    /// One that is not there, or cannot be opened.
+    pub fn weaker(&self, given: Option<&Path>, guidance: &Guidance, device: &Device) -> Result<Option<Self>> {
+        let named = self.weak.as_deref().filter(|_| guidance.needs_weak_model());
+        given.or(named).map(|path| Self::open(path, device).context("the weak model")).transpose()
     }
 
     /// The training state, for a checkpoint.
@@ -126,8 +143,15 @@ pub fn read_verified(path: &Path, accepted: &str) -> Result<Vec<u8>> {
     Ok(read_listed(path, accepted)?.0)
 }
 
-/// As [`read_verified`], with the manifest's entry.
-fn read_listed(path: &Path, accepted: &str) -> Result<(Vec<u8>, Option<ManifestEntry>)> {
+/// What a manifest says of a file beside it.
+struct Listed {
+    entry: ManifestEntry,
+    /// The file of the weaker model.
+    weak: Option<String>,
+}
+
+/// As [`read_verified`], with what the manifest says.
+fn read_listed(path: &Path, accepted: &str) -> Result<(Vec<u8>, Option<Listed>)> {
     if path.extension().is_some_and(|e| e == "toml") {
         bail!("{} is a recipe: {accepted}", path.display());
     }
@@ -135,9 +159,11 @@ fn read_listed(path: &Path, accepted: &str) -> Result<(Vec<u8>, Option<ManifestE
     let listed = path.parent().map(|folder| folder.join("manifest.json")).and_then(|manifest| {
         let manifest = Manifest::parse(&std::fs::read_to_string(manifest).ok()?).ok()?;
         let name = path.file_name()?.to_str()?;
-        manifest.models.into_iter().find(|entry| entry.file == name)
+        let entry = manifest.models.iter().find(|entry| entry.file == name)?;
+        let weak = entry.weak.as_deref().and_then(|id| Some(manifest.entry(id)?.file.clone()));
+        Some(Listed { entry: entry.clone(), weak })
     });
-    if let Some(entry) = &listed {
+    if let Some(Listed { entry, .. }) = &listed {
         verify(entry, &bytes).with_context(|| {
             let path = path.display();
             format!("{path} is not the file that manifest.json beside it lists: damaged, or replaced without `export`")

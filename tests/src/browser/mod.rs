@@ -174,6 +174,7 @@ impl Tab {
         let code = match key {
             "Tab" => 9,
             "Enter" => 13,
+            "Escape" => 27,
             " " => 32,
             "ArrowLeft" => 37,
             "ArrowUp" => 38,

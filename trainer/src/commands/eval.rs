@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// The figures as JSON, one line a plan
     #[arg(long)]
     json: bool,
-    /// A second, weaker model for guidance=autoguidance: smaller, or trained less
+    /// A second, weaker model for guidance=autoguidance [default: the one that the manifest beside the model names]
     #[arg(long, value_name = "MODEL")]
     weak: Option<PathBuf>,
     /// auto, cuda, cuda:N, wgpu, cpu or torch
@@ -82,13 +82,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("--images {}: accepted are 100 to 1000000", args.images);
     }
     let source = Source::open(model, &opened.device)?;
-    let weak = args.weak.as_ref().map(|path| Source::open(path, &opened.device)).transpose()?;
+    let plan = args.plan.plan("")?;
+    let weak = source.weaker(args.weak.as_deref(), &plan.guidance, &opened.device)?;
     let sampler = Sampler::of(&source, &opened.device);
     let sampler = match &weak {
         Some(weak) => sampler.with_weak(weak)?,
         None => sampler,
     };
-    let plan = args.plan.plan("")?;
     let plans = if args.plan.names_guidance() {
         vec![plan]
     } else {

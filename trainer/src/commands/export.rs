@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Make this the model that the page starts with
     #[arg(long)]
     default: bool,
+    /// Id of a weaker model of the same manifest, for guidance=autoguidance [default: as the manifest has it]
+    #[arg(long, value_name = "ID")]
+    weak: Option<String>,
     /// The judge's file: read for a velocity model, written for a classifier
     #[arg(long, default_value = super::JUDGE)]
     judge: PathBuf,
@@ -60,6 +63,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let checkpoint = open_checkpoint(&args.run)?;
     let recipe = checkpoint.recipe()?;
+    if recipe.classifier.is_some() && args.weak.is_some() {
+        bail!("--weak is for a velocity model; {} is a run of a classifier", args.run.display());
+    }
     let opened = args.device.open()?;
     trainer::outln!("device: {}", opened.description);
     let exported = if let Some(config) = &recipe.classifier {
@@ -88,8 +94,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             0 => None,
             _ => Some(Judge::open(&args.judge, &opened.device)?),
         };
-        let options =
-            ExportOptions { dir: args.dir.clone(), precision, images: args.images, default: args.default };
+        let options = ExportOptions {
+            dir: args.dir.clone(),
+            precision,
+            images: args.images,
+            default: args.default,
+            weak: args.weak.clone(),
+        };
         let bar = super::image_bar(args.images, "sampling");
         let exported = export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, |n, what| {
             bar.set_message(what);

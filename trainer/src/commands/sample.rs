@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Also write the images as float32 N x 28 x 28 in [0, 1], and their labels beside (NAME-labels.npy)
     #[arg(long, value_name = "FILE")]
     npy: Option<PathBuf>,
-    /// A second, weaker model for guidance=autoguidance: smaller, or trained less
+    /// A second, weaker model for guidance=autoguidance [default: the one that the manifest beside the model names]
     #[arg(long, value_name = "MODEL")]
     weak: Option<PathBuf>,
     /// auto, cuda, cuda:N, wgpu, cpu or torch
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
     plan.model.clone_from(&source.name);
-    let weak = args.weak.as_ref().map(|path| Source::open(path, &opened.device)).transpose()?;
+    let weak = source.weaker(args.weak.as_deref(), &plan.guidance, &opened.device)?;
     let sampler = Sampler::of(&source, &opened.device);
     let sampler = match &weak {
         Some(weak) => sampler.with_weak(weak)?,

@@ -94,12 +94,24 @@ mod tests {
         let states = [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [2.0, 0.0, 1.0, 1.0], [4.0, 0.0, 2.0, 1.0]];
         for (i, (values, t)) in states.into_iter().zip([0.0, 0.25, 0.5, 1.0]).enumerate() {
             let x = state(values);
-            let report = Report { t, h: 0.0, x: &x, times: &[], accepted: i, rejected: 0, evaluations: i, total_steps: None };
+            let report = Report {
+                t,
+                h: 0.0,
+                x: &x,
+                times: &[],
+                accepted: i,
+                rejected: 0,
+                evaluations: i,
+                total_steps: None,
+            };
             assert!(pollster::block_on(paths.see(report)).is_continue());
         }
         let found = paths.finish().unwrap();
         assert!(found[0].bend.abs() < 1e-6 && (found[0].length - 1.0).abs() < 1e-6, "{found:?}");
         // sum |dx|^2 / h = 4 + 4 + 2 = 10 over |d|^2 = 5; length 3 over sqrt 5.
-        assert!((found[1].bend - 1.0).abs() < 1e-6 && (found[1].length - 3.0 / 5f64.sqrt()).abs() < 1e-6, "{found:?}");
+        assert!(
+            (found[1].bend - 1.0).abs() < 1e-6 && (found[1].length - 3.0 / 5f64.sqrt()).abs() < 1e-6,
+            "{found:?}"
+        );
     }
 }

@@ -110,8 +110,8 @@ enum Gesture {
     None,
     /// A slider is being dragged.
     Drag,
-    /// Keys move the slider of this name; the last one at this time.
-    Keys(&'static str, f64),
+    /// Keys move the slider of this field and parameter; the last one at this time.
+    Keys(&'static str, &'static str, f64),
 }
 
 impl Gesture {
@@ -120,14 +120,14 @@ impl Gesture {
         let before = *self;
         let joins = match (before, change) {
             (Self::Drag, Change::Dragging | Change::Made) => true,
-            (Self::Keys(slider, then_ms), Change::Nudged(same)) => {
-                slider == same && now_ms - then_ms <= NUDGES_MS
+            (Self::Keys(field, parameter, then_ms), Change::Nudged(same_field, same_parameter)) => {
+                (field, parameter) == (same_field, same_parameter) && now_ms - then_ms <= NUDGES_MS
             }
             _ => false,
         };
         *self = match change {
             Change::Dragging => Self::Drag,
-            Change::Nudged(slider) => Self::Keys(slider, now_ms),
+            Change::Nudged(field, parameter) => Self::Keys(field, parameter, now_ms),
             Change::Made => Self::None,
         };
         joins
@@ -228,10 +228,17 @@ mod tests {
     #[test]
     fn keys_on_one_slider_are_one_gesture_while_they_follow_each_other() {
         let mut gesture = Gesture::None;
-        let nudges =
-            [("steps", 0.0), ("steps", 900.0), ("steps", 1_800.0), ("steps", 3_000.0), ("tol", 3_100.0)];
-        let joined = nudges.map(|(slider, at_ms)| gesture.goes_on(Change::Nudged(slider), at_ms));
-        assert_eq!(joined, [false, true, true, false, false]);
+        let nudges = [
+            ("steps", "", 0.0),
+            ("steps", "", 900.0),
+            ("steps", "", 1_800.0),
+            ("steps", "", 3_000.0),
+            ("guidance", "lo", 3_100.0),
+            ("guidance", "hi", 3_200.0),
+        ];
+        let joined =
+            nudges.map(|(field, parameter, at_ms)| gesture.goes_on(Change::Nudged(field, parameter), at_ms));
+        assert_eq!(joined, [false, true, true, false, false, false]);
         assert!(!gesture.goes_on(Change::Made, 3_200.0), "a choice elsewhere is a gesture of its own");
     }
 }

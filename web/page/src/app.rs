@@ -5,6 +5,7 @@ use crate::conductor::Conductor;
 use crate::controls::Controls;
 use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
 use crate::session::{About, Change, Session, Wish};
+use crate::settle::settled;
 use crate::{player, words};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -20,16 +21,30 @@ pub(crate) fn App() -> impl IntoView {
     provide_context(session);
 
     let writer = RefCell::new(Writer::default());
-    Effect::new(move |before: Option<(SamplePlan, u64)>| {
+    let told = StoredValue::new(Vec::new());
+    Effect::new(move |before: Option<Option<(SamplePlan, u64)>>| {
         let Wish { plan, change } = session.wish.get();
         let retries = session.retries.get();
+        let before = before.flatten();
+        // What the model can't do is not asked for. While the models are not known, the conductor looks after that.
+        let possible =
+            session.catalog.with_untracked(|catalog| catalog.as_ref().map(|catalog| settled(&plan, catalog)));
+        if let Some((possible, why)) = possible.filter(|(possible, _)| *possible != plan) {
+            told.set_value(why);
+            session.wish.set(Wish { plan: possible, change });
+            return before;
+        }
         writer.borrow_mut().write(&plan, asked.backend, change);
         // A gesture that ends where it was asks for nothing new.
         let wished = (plan, retries);
         if before.as_ref() != Some(&wished) {
             conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing));
         }
-        wished
+        // After the wish: it ends what was told of the one before.
+        for sentence in told.try_update_value(std::mem::take).unwrap_or_default() {
+            session.notice(About::Run, sentence);
+        }
+        Some(wished)
     });
     player::follow(session);
     let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
@@ -110,10 +125,10 @@ fn Story() -> impl IntoView {
                 "Asking the network is what costs time; everything else is nearly free. " <em>"Euler"</em>
                 " asks once a step and walks straight ahead until the next. " <em>"Heun"</em>
                 " walks, asks again where it arrived, and goes by the average: twice the price, but its error shrinks with "
-                "the square of the step. Higher orders go on in that way. So the fair question is not which solver is "
+                "the square of the step. Higher orders go on in that way. Others remember what they saw in the steps before, "
+                "ask once a step, and bend with the curve all the same. So the fair question is not which solver is "
                 "better at ten steps, but which is better for the same number of evaluations. The count below the picture "
-                "is the true one, guidance included: with guidance the network is asked twice each time, once "
-                "about your digit and once about digits in general, and the difference is exaggerated."
+                "is the true one, with everything that guidance asks."
             </p>
 
             <h2>"Where to spend them"</h2>
@@ -121,14 +136,23 @@ fn Story() -> impl IntoView {
                 "Steps need not be even. A schedule is a curve that says how far along the journey each step gets: where it "
                 "is steep, steps are long, and where it is flat the solver looks closely. Choose a curve with the controls, "
                 "bend it with its sliders, lower the steps until the digits begin to suffer, and see which "
-                "curve holds out longest. With Dormand–Prince you can leave the choice to the solver: give it a "
-                "tolerance, and it makes its steps as long as the tolerance allows."
+                "curve holds out longest. Some solvers can make that choice themselves: give them a "
+                "tolerance, and each digit gets steps as long as the tolerance allows, an easy one fewer than a hard one. And "
+                "where a model comes with knots that were fitted to it, the schedule " <em>"Optimal"</em> " puts the steps there."
             </p>
             <p>
                 "One thing to look for: take Heun on the " <em>"even"</em> " schedule, and a faint grain stays in the paper. "
                 "Heun's very last look is at " <span class="formula">"t = 1"</span> ", where no noise is left to see, so "
                 "nothing tells the network which way the rest of it should go, and half of the last step's noise remains. A "
                 "schedule that ends in a short step leaves next to none; so does Midpoint, which never looks there."
+            </p>
+
+            <h2>"How insistently to ask for a seven"</h2>
+            <p>
+                "The network can be asked about your digit, or about digits in general. " <em>"Classifier-free guidance"</em>
+                " asks both and exaggerates the difference: plainer digits and less varied ones, at twice the "
+                "price. It can be kept to the middle of the journey, where the digit is decided. "
+                <em>"Autoguidance"</em> " asks a weaker network instead, and walks away from its mistakes."
             </p>
         </article>
     }

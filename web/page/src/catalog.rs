@@ -2,8 +2,10 @@
 //!
 //! The page only shows and fetches what they name; the worker reads the manifest strictly before it builds anything.
 
+use flow::schedule::KnotTable;
 use protocol::Backend;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use std::collections::BTreeMap;
 
 /// Where the lists are, relative to the page.
 pub(crate) const SITE: &str = "site.json";
@@ -66,6 +68,19 @@ pub(crate) struct Entry {
     /// Multiply-adds of one evaluation of one image.
     pub(crate) multiply_adds: u64,
     self_test: Option<StoredAnswer>,
+    /// The knots that were fitted to it; empty for most models.
+    #[serde(default, deserialize_with = "knot_table")]
+    pub(crate) knots: KnotTable,
+    weak: Option<String>,
+}
+
+/// The manifest's knots, checked.
+fn knot_table<'de, D: Deserializer<'de>>(from: D) -> Result<KnotTable, D::Error> {
+    #[derive(Deserialize)]
+    struct Fitted {
+        rows: BTreeMap<usize, Vec<f64>>,
+    }
+    KnotTable::new(Fitted::deserialize(from)?.rows).map_err(D::Error::custom)
 }
 
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -83,6 +98,11 @@ impl Catalog {
     /// The drawing model of that id.
     pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
         self.velocities().find(|entry| entry.id == id)
+    }
+
+    /// The weaker model that goes beside one, for a guidance that needs it.
+    pub(crate) fn weaker(&self, entry: &Entry) -> Option<&Entry> {
+        self.entry(entry.weak.as_deref()?)
     }
 }
 
@@ -133,6 +153,27 @@ mod tests {
         assert_eq!(catalog.velocities().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(catalog.entry("judge"), None);
         assert_eq!(catalog.entry("a").and_then(Entry::answer_url), None);
+    }
+
+    #[test]
+    fn a_model_brings_its_fitted_knots_and_names_its_weaker_one() {
+        let entry = |id: &str, more: &str| {
+            format!(
+                r#"{{"id":"{id}","label":"L","about":"","kind":"velocity","file":"{id}.safetensors","bytes":1,
+                "sha256":"f14d4bc77a90","parameters":1,"multiply_adds":1{more}}}"#
+            )
+        };
+        let knots = r#","weak":"b","knots":{"plan":"solver=heun","rows":{"2":[0.0,0.7,1.0]}}"#;
+        let text = |more: &str| {
+            format!(r#"{{"format":1,"default":"a","models":[{},{}]}}"#, entry("a", more), entry("b", ""))
+        };
+        let catalog: Catalog = serde_json::from_str(&text(knots)).unwrap();
+        let [a, b] = ["a", "b"].map(|id| catalog.entry(id).unwrap());
+        assert_eq!(a.knots.get(2), Some(&[0.0, 0.7, 1.0][..]));
+        assert_eq!(catalog.weaker(a).map(|weak| weak.id.as_str()), Some("b"));
+        assert_eq!((b.knots.is_empty(), catalog.weaker(b)), (true, None));
+        let wrong = r#","knots":{"plan":"","rows":{"2":[0.0,1.0]}}"#;
+        assert!(serde_json::from_str::<Catalog>(&text(wrong)).is_err());
     }
 
     #[test]

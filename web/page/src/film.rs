@@ -8,12 +8,21 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One state.
 pub(crate) struct Frame {
-    /// Where on the way from noise (0) to data (1).
+    /// Where on the way from noise (0) to data (1); the image that is furthest behind, where images differ.
     pub(crate) t: f64,
+    /// Where each image is, under a tolerance; empty when all are at `t`.
+    pub(crate) times: Vec<f64>,
     /// After how many steps.
     pub(crate) accepted: usize,
     /// Pixels of all images, image after image.
     pub(crate) pixels: Vec<u8>,
+}
+
+impl Frame {
+    /// Where one image is.
+    fn time(&self, image: usize) -> f64 {
+        self.times.get(image).copied().unwrap_or(self.t)
+    }
 }
 
 /// The states of one run in the order of time.
@@ -34,7 +43,7 @@ impl Film {
     pub(crate) fn begun(noise: Option<Vec<u8>>) -> Self {
         let mut film = Self::default();
         if let Some(pixels) = noise {
-            film.take(Frame { t: 0.0, accepted: 0, pixels });
+            film.take(Frame { t: 0.0, times: Vec::new(), accepted: 0, pixels });
         }
         film
     }
@@ -73,22 +82,31 @@ impl Film {
         self.frames.last().map_or(0.0, |frame| frame.t)
     }
 
-    /// The index of the last state at or before `t`.
-    fn at(&self, t: f64) -> usize {
-        self.frames.partition_point(|frame| frame.t <= t + 1e-9).saturating_sub(1)
-    }
-
-    /// The picture at `t`: between two states, the straight line from one to the other.
+    /// The picture at `t`: each image on the straight line between its own two states around that time.
     pub(crate) fn picture(&self, t: f64) -> Option<Vec<u8>> {
-        let index = self.at(t);
-        let before = self.frames.get(index)?;
-        let Some(after) = self.frames.get(index + 1).filter(|_| t > before.t) else {
-            return Some(before.pixels.clone());
-        };
-        let weight = ((t - before.t) / (after.t - before.t)).clamp(0.0, 1.0) as f32;
-        let blend =
-            |(&a, &b): (&u8, &u8)| (f32::from(a) + weight * (f32::from(b) - f32::from(a))).round() as u8;
-        Some(before.pixels.iter().zip(&after.pixels).map(blend).collect())
+        let images = self.frames.iter().map(|frame| frame.times.len()).max()?.max(1);
+        let mut picture = Vec::with_capacity(self.frames.first()?.pixels.len());
+        for image in 0..images {
+            let index = self.frames.partition_point(|frame| frame.time(image) <= t + 1e-9).saturating_sub(1);
+            let before = self.frames.get(index)?;
+            let part = |frame: &Frame| {
+                let size = frame.pixels.len() / images;
+                image * size..(image + 1) * size
+            };
+            let from = before.pixels.get(part(before))?;
+            let (t0, after) = (before.time(image), self.frames.get(index + 1));
+            match after.and_then(|after| Some((after.time(image), after.pixels.get(part(after))?))) {
+                Some((t1, to)) if t > t0 => {
+                    let weight = ((t - t0) / (t1 - t0)).clamp(0.0, 1.0) as f32;
+                    let blend = |(&a, &b): (&u8, &u8)| {
+                        (f32::from(a) + weight * (f32::from(b) - f32::from(a))).round() as u8
+                    };
+                    picture.extend(from.iter().zip(to).map(blend));
+                }
+                _ => picture.extend_from_slice(from),
+            }
+        }
+        Some(picture)
     }
 
     /// FNV-1a of the last state's pixels, 16 hexadecimal digits: lets two pictures be compared without looking.
@@ -110,10 +128,14 @@ fn is_kept(accepted: usize, halvings: u32) -> bool {
 mod tests {
     use super::*;
 
+    fn frame(t: f64, accepted: usize, pixels: Vec<u8>) -> Frame {
+        Frame { t, times: Vec::new(), accepted, pixels }
+    }
+
     fn film() -> Film {
         let mut film = Film::begun(Some(vec![0; 3]));
-        film.take(Frame { t: 0.5, accepted: 1, pixels: vec![100; 3] });
-        film.take(Frame { t: 1.0, accepted: 2, pixels: vec![200; 3] });
+        film.take(frame(0.5, 1, vec![100; 3]));
+        film.take(frame(1.0, 2, vec![200; 3]));
         film
     }
 
@@ -128,6 +150,22 @@ mod tests {
     fn between_knots_it_lies_on_the_straight_line() {
         assert_eq!(film().picture(0.25), Some(vec![50; 3]));
         assert_eq!(film().picture(0.75), Some(vec![150; 3]));
+    }
+
+    #[test]
+    fn images_that_take_their_own_steps_are_each_shown_at_the_time_asked_for() {
+        let mut film = Film::begun(Some(vec![0, 0]));
+        // The first image takes two steps, the second one waits and then takes one.
+        for (accepted, times, pixels) in [(1, [0.5_f64, 0.0], [100, 0]), (2, [1.0, 0.8], [200, 80])] {
+            let t = times[0].min(times[1]);
+            film.take(Frame { t, times: times.to_vec(), accepted, pixels: pixels.to_vec() });
+        }
+        film.take(Frame { t: 1.0, times: vec![1.0, 1.0], accepted: 3, pixels: vec![200, 240] });
+        assert_eq!(film.picture(0.0), Some(vec![0, 0]));
+        assert_eq!(film.picture(0.25), Some(vec![50, 25]));
+        assert_eq!(film.picture(0.75), Some(vec![150, 75]));
+        assert_eq!(film.picture(0.9), Some(vec![180, 160]));
+        assert_eq!(film.picture(1.0), Some(vec![200, 240]));
     }
 
     #[test]
@@ -149,8 +187,7 @@ mod tests {
     fn a_long_run_keeps_its_ends_and_an_even_choice_of_what_lies_between() {
         let mut film = Film::default();
         for accepted in 0..=1000 {
-            let frame = Frame { t: accepted as f64 / 1000.0, accepted, pixels: vec![0; 100] };
-            film.take_within(frame, 10_000);
+            film.take_within(frame(accepted as f64 / 1000.0, accepted, vec![0; 100]), 10_000);
             assert!(film.frames.len() <= 100, "{} after {accepted}", film.frames.len());
         }
         assert_eq!((film.knots.len(), film.steps_to(0.5), film.reached()), (1001, 500, 1.0));
@@ -162,7 +199,7 @@ mod tests {
     #[test]
     fn the_noise_of_the_next_run_begins_the_film_anew() {
         let mut film = film();
-        film.take(Frame { t: 0.0, accepted: 0, pixels: vec![7; 3] });
+        film.take(frame(0.0, 0, vec![7; 3]));
         assert_eq!((film.frames.len(), film.knots.len(), film.reached()), (1, 1, 0.0));
     }
 }

@@ -7,6 +7,7 @@
 //! - `conductor`: what happens behind: fetch, start, verify, sample, take over, fall back. `machine` is one worker,
 //!   `fetch` counts bytes, `probe` looks at WebGPU before anything of it is loaded, `catalog` is the site's two lists.
 //! - `address`: the plan in the address bar. `film` and `player`: states of a run, and their playback.
+//! - `part`: what a plan chooses from registries, all of it in one way. `settle`: what a model can't do is put right.
 //! - `words`: every sentence a visitor reads when something is not as it should be.
 //! - `controls/`, `panels/`: one file each. `canvas`, `plot`: drawing.
 //!
@@ -25,10 +26,12 @@ mod fetch;
 mod film;
 mod machine;
 mod panels;
+mod part;
 mod player;
 mod plot;
 mod probe;
 mod session;
+mod settle;
 mod words;
 
 use leptos::prelude::document;

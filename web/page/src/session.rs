@@ -1,9 +1,10 @@
 //! What is on screen, as signals. Controls and panels read and write only this; the conductor does the rest.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Entry};
 use crate::film::{Film, Frame};
 use crate::words::Failure;
 use flow::plan::SamplePlan;
+use flow::schedule::KnotTable;
 use leptos::prelude::*;
 use protocol::{Backend, RunEnd};
 
@@ -12,8 +13,8 @@ use protocol::{Backend, RunEnd};
 pub(crate) enum Change {
     /// In the middle of a gesture: the address follows, without an entry in the history for each position.
     Dragging,
-    /// One position further on the slider of this name, by a key. Several in a row are one gesture.
-    Nudged(&'static str),
+    /// One position further on the slider of this field and parameter, by a key. Several in a row are one gesture.
+    Nudged(&'static str, &'static str),
     /// Made: back and forward stop here.
     Made,
 }
@@ -75,8 +76,10 @@ pub(crate) struct Badge {
 /// Numbers of the current run.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Tally {
-    /// Evaluations so far.
+    /// Evaluations so far; those of the image that cost most.
     pub(crate) evaluations: usize,
+    /// Those of the image that cost least, once the run has ended.
+    pub(crate) fewest_evaluations: usize,
     /// Mean milliseconds per evaluation.
     pub(crate) evaluation_ms: f64,
     /// Steps accepted.
@@ -191,6 +194,32 @@ impl Session {
         T: PartialEq + Send + Sync + 'static,
     {
         Memo::new(move |_| self.wish.with(|wish| read(&wish.plan)))
+    }
+
+    /// The catalog's entry of the plan's model, or a part of it; the default while it is not known.
+    pub(crate) fn of_model<T>(self, read: impl Fn(&Catalog, &Entry) -> T + Send + Sync + 'static) -> Memo<T>
+    where
+        T: PartialEq + Default + Send + Sync + 'static,
+    {
+        let model = self.part(|plan| plan.model.clone());
+        Memo::new(move |_| {
+            let found = self.catalog.with(|catalog| {
+                let catalog = catalog.as_ref()?;
+                Some(read(catalog, model.with(|model| catalog.entry(model))?))
+            });
+            found.unwrap_or_default()
+        })
+    }
+
+    /// The knots that were fitted to the plan's model.
+    pub(crate) fn knots(self) -> Memo<KnotTable> {
+        self.of_model(|_, entry| entry.knots.clone())
+    }
+
+    /// How many evaluations the plan will take an image, where that is known beforehand.
+    pub(crate) fn expected(self) -> Memo<Option<usize>> {
+        let (knots, plan) = (self.knots(), self.part(SamplePlan::clone));
+        Memo::new(move |_| plan.with(|plan| knots.with(|knots| plan.expected_evaluations(knots))))
     }
 
     /// Tells the reader something that is not an error, once.

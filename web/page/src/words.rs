@@ -254,11 +254,15 @@ pub(crate) fn address(fault: &flow::Error) -> String {
         flow::Error::Parameter { id, parameter, got, accepts } => format!(
             "The address sets “{parameter}” of “{id}” to “{got}”; it takes {accepts}. The usual one is used."
         ),
-        flow::Error::UnknownParameter { id, got, .. } => {
-            format!("The address sets “{got}” of “{id}”, which has no such parameter; the usual one is used.")
+        flow::Error::UnknownParameter { id, got, accepted, .. } => {
+            let hint = meant(got, accepted);
+            format!(
+                "The address sets “{got}” of “{id}”, which has no such parameter. {hint}; the usual one is used."
+            )
         }
         flow::Error::Plan { field, got, .. } if !is_field(field) => {
-            format!("The address says “{field}={got}”, which means nothing here; it is left out.")
+            let hint = meant(field, &flow::plan::FIELDS);
+            format!("The address says “{field}={got}”, which means nothing here. {hint}; it is left out.")
         }
         flow::Error::Plan { field, got, accepts } => {
             format!("The address says “{field}={got}”; there, this page takes {accepts}. It is left out.")
@@ -271,9 +275,75 @@ fn is_field(name: &str) -> bool {
     flow::plan::FIELDS.contains(&name) || name == crate::address::BACKEND
 }
 
-/// A model that the address names and the manifest does not.
-pub(crate) fn model_unknown(id: &str, label: &str) -> String {
-    format!("The address asks for the model “{id}”, which is not here; “{label}” is used.")
+/// A model that the address names and the manifest, which has these, does not.
+pub(crate) fn model_unknown(id: &str, label: &str, known: &[&str]) -> String {
+    let hint = meant(id, known);
+    format!("The address asks for the model “{id}”, which is not here. {hint}; “{label}” is used.")
+}
+
+/// What was probably meant, or else what there is.
+fn meant(got: &str, known: &[&str]) -> String {
+    match (flow::error::nearest(got, known), known) {
+        (Some(nearest), _) => format!("Perhaps “{nearest}” was meant"),
+        (None, []) => "There is none".to_owned(),
+        (None, [one]) => format!("There is only “{one}”"),
+        (None, many) => format!("There are {}", listed(many)),
+    }
+}
+
+/// A model without a weaker one, under a guidance that needs it.
+pub(crate) fn no_weaker_model(wanted: &str, model: &str, instead: &str) -> String {
+    format!("{wanted} steers away from a weaker model, and “{model}” comes with none; {instead} is used.")
+}
+
+/// A number of steps for which no knots were fitted.
+pub(crate) fn not_fitted(
+    wanted: &str,
+    model: &str,
+    steps: usize,
+    fitted: &[usize],
+    instead: usize,
+) -> String {
+    format!(
+        "The schedule “{wanted}” was fitted to “{model}” for {} steps, not for {steps}; {instead} are taken.",
+        ranges(fitted)
+    )
+}
+
+/// A model without fitted knots, under a schedule that needs them.
+pub(crate) fn nothing_fitted(wanted: &str, model: &str, instead: &str) -> String {
+    format!("No knots were fitted to “{model}”, which the schedule “{wanted}” needs; “{instead}” is used.")
+}
+
+/// "4, 6 and 8".
+pub(crate) fn listed(parts: &[impl ToString]) -> String {
+    let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    match parts.split_last() {
+        None => "none".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+    }
+}
+
+/// Ascending numbers, the runs among them by their ends: "1 to 16, 20 and 40".
+pub(crate) fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b).flat_map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(ToString::to_string).collect(),
+    });
+    listed(&runs.collect::<Vec<_>>())
+}
+
+/// "2nd".
+pub(crate) fn ordinal(number: usize) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 /// How a run ended, when that was not at the data.
@@ -294,6 +364,11 @@ pub(crate) fn ended_early(end: RunEnd, t: f64) -> Option<String> {
 /// A number and what it counts: "1 digit", "16 digits".
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {}", named(count, what))
+}
+
+/// Two numbers and what they count: "22 to 40 evaluations"; one when they are the same.
+pub(crate) fn spread(fewest: usize, most: usize, what: &str) -> String {
+    if fewest < most { format!("{fewest} to {}", counted(most, what)) } else { counted(most, what) }
 }
 
 /// What so many of a thing are called.
@@ -340,6 +415,31 @@ mod tests {
             [1_000, 999_000, 1_000_000, 17_700_000].map(size),
             ["1 kB", "999 kB", "1.0 MB", "17.7 MB"]
         );
+    }
+
+    #[test]
+    fn lists_and_ordinals_read_as_a_person_would_say_them() {
+        assert_eq!([&[][..], &[4], &[4, 6], &[4, 6, 8]].map(listed), ["none", "4", "4 and 6", "4, 6 and 8"]);
+        assert_eq!(ranges(&[1, 2, 3, 4, 7, 9, 10]), "1 to 4, 7, 9 and 10");
+        assert_eq!(ranges(&[]), "none");
+        assert_eq!([1, 2, 3, 4, 11, 22].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "22nd"]);
+    }
+
+    #[test]
+    fn a_slip_in_a_parameters_name_is_told_with_what_was_meant() {
+        let fault = |text: &str| address(&flow::schedule::Schedule::parse(text).unwrap_err());
+        assert!(fault("logit-normal-cdf:stdd=2").contains("Perhaps “std” was meant"));
+        assert!(fault("shift:zzz=2").contains("only “k”"), "{}", fault("shift:zzz=2"));
+        assert!(fault("linear:k=2").contains("There is none"));
+    }
+
+    #[test]
+    fn a_slip_in_a_fields_or_a_models_name_is_told_with_what_was_meant() {
+        let slip = "sede=5".parse::<flow::plan::SamplePlan>().unwrap_err();
+        assert!(address(&slip).contains("Perhaps “seed” was meant"), "{}", address(&slip));
+        let known = ["mnist-unet", "tiny"];
+        assert!(model_unknown("mnist-umet", "U-Net", &known).contains("Perhaps “mnist-unet” was meant"));
+        assert!(model_unknown("zzz", "U-Net", &known).contains("There are mnist-unet and tiny"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The batch sizes at which a worker times one evaluation: a single large digit, and the grid that opens the page.
 pub const MEASURED_BATCHES: [usize; 2] = [1, 16];
@@ -77,7 +77,8 @@ pub enum ToWorker {
         /// The model's id.
         model: String,
     },
-    /// Integrate a plan; a run in progress is cancelled. Answered by [`ToPage::Frame`]s and one [`ToPage::Done`],
+    /// Integrate a plan; a run in progress is cancelled. The plan's model must be loaded, and the weaker one that the
+    /// manifest names for it when the plan's guidance needs that. Answered by [`ToPage::Frame`]s and one [`ToPage::Done`],
     /// or [`ToPage::Failed`]; a cancelled run ends in silence.
     Sample {
         /// The page's number of this run; later runs have greater ones.
@@ -142,13 +143,16 @@ pub enum ToPage {
     Frame {
         /// The run's number.
         run: u64,
-        /// Where on the way from noise (0) to data (1).
+        /// Where on the way from noise (0) to data (1): the image that is furthest behind, where images differ.
         t: f64,
+        /// Where each image is, under a tolerance; empty when all are at `t`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        times: Vec<f64>,
         /// Accepted steps so far; 0 for the noise itself.
         accepted: usize,
         /// Steps of the whole run, where that is known beforehand.
         total_steps: Option<usize>,
-        /// Evaluations so far, counted where the network is called.
+        /// Evaluations so far, counted where the network is called; those of the image that cost most.
         evaluations: usize,
         /// Mean milliseconds per evaluation so far; 0 before the first.
         evaluation_ms: f64,
@@ -167,8 +171,10 @@ pub enum ToPage {
         accepted: usize,
         /// Rejected steps (adaptive solvers).
         rejected: usize,
-        /// Evaluations, counted where the network is called.
+        /// Evaluations, counted where the network is called; those of the image that cost most.
         evaluations: usize,
+        /// Those of the image that cost least: under a tolerance each image takes its own steps.
+        fewest_evaluations: usize,
         /// Mean milliseconds per evaluation, measured in this run.
         evaluation_ms: f64,
     },
@@ -375,6 +381,7 @@ mod tests {
         same(&ToPage::Frame {
             run: 9,
             t: 0.1,
+            times: vec![0.1, 0.2],
             accepted: 1,
             total_steps: Some(10),
             evaluations: 4,

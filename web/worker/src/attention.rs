@@ -7,8 +7,8 @@
 use crate::{desk, pause, post};
 use burn::tensor::Tensor;
 use flow::Error;
-use flow::guidance::Conditional;
-use flow::state::State;
+use flow::guidance::{At, Conditional};
+use flow::state::{Rows, State};
 use models::ConditionalNetwork;
 use protocol::ToPage;
 
@@ -21,22 +21,60 @@ pub(crate) struct Attentive {
     pub(crate) run: Option<u64>,
 }
 
+impl Attentive {
+    /// Other images of the same run.
+    fn with(&self, x: Tensor<4>) -> Self {
+        Self { x, run: self.run }
+    }
+}
+
 impl State for Attentive {
     fn combine(terms: &[(f64, &Self)]) -> Self {
         let tensors: Vec<(f64, &Tensor<4>)> = terms.iter().map(|(c, state)| (*c, &state.x)).collect();
         Self { x: State::combine(&tensors), run: terms.iter().find_map(|(_, state)| state.run) }
     }
 
-    async fn error_ratio(err: &Self, y0: &Self, y1: &Self, rtol: f64, atol: f64) -> Result<f64, Error> {
-        let ratio = State::error_ratio(&err.x, &y0.x, &y1.x, rtol, atol).await?;
-        let Some(run) = y0.run else { return Ok(ratio) };
+    fn projection(of: &Self, onto: &Self) -> Self {
+        of.with(State::projection(&of.x, &onto.x))
+    }
+
+    fn gaussian(&self, seed: u64, first_image: u64, draw: u64) -> Self {
+        self.with(self.x.gaussian(seed, first_image, draw))
+    }
+}
+
+impl Rows for Attentive {
+    fn samples(&self) -> usize {
+        self.x.samples()
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        self.with(Rows::select(&self.x, rows))
+    }
+
+    fn replace(&self, rows: &[usize], values: &Self) -> Self {
+        self.with(self.x.replace(rows, &values.x))
+    }
+
+    fn combine_rows(terms: &[(&[f64], &Self)]) -> Self {
+        let tensors: Vec<(&[f64], &Tensor<4>)> = terms.iter().map(|(c, state)| (*c, &state.x)).collect();
+        Self { x: Rows::combine_rows(&tensors), run: terms.iter().find_map(|(_, state)| state.run) }
+    }
+
+    async fn error_ratios(err: &Self, y0: &Self, y1: &Self, rtol: f64, atol: f64) -> Result<Vec<f64>, Error> {
+        let ratios = Rows::error_ratios(&err.x, &y0.x, &y1.x, rtol, atol).await?;
+        let Some(run) = y0.run else { return Ok(ratios) };
         post::say(&ToPage::Alive);
         pause::breathe().await;
         if desk::wants(run) {
-            Ok(ratio)
+            Ok(ratios)
         } else {
             Err(Error::Field { reason: "the run is no longer wanted".to_owned() })
         }
+    }
+
+    async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
+        Rows::inner(&a.x, &b.x).await
     }
 }
 
@@ -44,16 +82,20 @@ impl State for Attentive {
 pub(crate) struct Attending<'a>(pub(crate) ConditionalNetwork<'a>);
 
 impl Conditional<Attentive> for Attending<'_> {
-    fn conditional(&mut self, t: f64, state: &Attentive) -> Result<Attentive, Error> {
-        Ok(Attentive { x: self.0.conditional(t, &state.x)?, run: state.run })
+    fn conditional(&mut self, at: At<'_>, state: &Attentive) -> Result<Attentive, Error> {
+        Ok(state.with(self.0.conditional(at, &state.x)?))
     }
 
-    fn unconditional(&mut self, t: f64, state: &Attentive) -> Result<Attentive, Error> {
-        Ok(Attentive { x: self.0.unconditional(t, &state.x)?, run: state.run })
+    fn unconditional(&mut self, at: At<'_>, state: &Attentive) -> Result<Attentive, Error> {
+        Ok(state.with(self.0.unconditional(at, &state.x)?))
     }
 
-    fn both(&mut self, t: f64, state: &Attentive) -> Result<(Attentive, Attentive), Error> {
-        let (conditional, unconditional) = self.0.both(t, &state.x)?;
-        Ok((Attentive { x: conditional, run: state.run }, Attentive { x: unconditional, run: state.run }))
+    fn both(&mut self, at: At<'_>, state: &Attentive) -> Result<(Attentive, Attentive), Error> {
+        let (conditional, unconditional) = self.0.both(at, &state.x)?;
+        Ok((state.with(conditional), state.with(unconditional)))
+    }
+
+    fn weak(&mut self, at: At<'_>, state: &Attentive) -> Result<Attentive, Error> {
+        Ok(state.with(self.0.weak(at, &state.x)?))
     }
 }

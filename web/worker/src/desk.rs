@@ -3,8 +3,9 @@
 //! A newer run pushes out an older one, waiting or in progress; other requests wait until no run does. The loop
 //! ends when nothing waits and begins again with the next request.
 
+use crate::sampling::{self, Cast};
 use crate::shelf::{self, Model};
-use crate::{pause, post, sampling, trial};
+use crate::{pause, post, trial};
 use burn::tensor::Device;
 use flow::plan::SamplePlan;
 use js_sys::{ArrayBuffer, Uint8Array};
@@ -84,13 +85,9 @@ pub(crate) fn take(message: ToWorker, buffer: Option<ArrayBuffer>) {
 
 async fn serve() {
     loop {
-        // A run whose model is about to be loaded waits for it; any other run comes first.
+        // A run waits for models that are about to be loaded: one of them may be its own. All else comes after it.
         let run = with(|desk| {
-            let (_, plan) = desk.run.as_ref()?;
-            let coming = desk
-                .requests
-                .iter()
-                .any(|r| matches!(r, Request::Load { model, .. } if *model == plan.model));
+            let coming = desk.requests.iter().any(|request| matches!(request, Request::Load { .. }));
             if coming { None } else { desk.run.take() }
         });
         if let Some((run, plan)) = run {
@@ -112,9 +109,25 @@ fn find(id: &str) -> Result<Rc<Model>, Fault> {
         .ok_or_else(|| Fault::NotLoaded { model: id.to_owned() })
 }
 
+/// The plan's model, and the weaker one that its manifest names when the guidance needs that.
+fn cast(plan: &SamplePlan) -> Result<(Rc<Model>, Option<Rc<Model>>), Fault> {
+    let model = find(&plan.model)?;
+    if !plan.guidance.needs_weak_model() {
+        return Ok((model, None));
+    }
+    let id = model.weak.as_deref().ok_or_else(|| Fault::Sampling {
+        what: format!("`{}` has no weaker model, which guidance={} needs", model.id, plan.guidance),
+    })?;
+    let weak = find(id)?;
+    Ok((model, Some(weak)))
+}
+
 async fn sample(run: u64, plan: &SamplePlan) {
-    let outcome = match find(&plan.model) {
-        Ok(model) => sampling::serve(&model, run, plan).await,
+    let outcome = match cast(plan) {
+        Ok((model, weak)) => {
+            let cast = Cast { model: &model, weak: weak.as_deref() };
+            sampling::serve(cast, run, plan).await
+        }
         Err(fault) => Err(fault),
     };
     match outcome {

@@ -2,22 +2,53 @@
 //!
 //! Noise is drawn on the host, so it is the same on every device. Time is counted where the network works
 //! and its result is read; pauses and messages do not count.
+//!
+//! A model brings the path that it was trained on and its fitted knots; autoguidance brings a second model.
 
 use crate::attention::{Attending, Attentive};
 use crate::shelf::Model;
 use crate::{desk, pause, post};
 use burn::tensor::{Tensor, TensorData};
 use flow::guidance::Guided;
-use flow::integrate::{End, Outcome, Report, integrate};
+use flow::integrate::{End, Options, Outcome, Report, integrate};
 use flow::plan::SamplePlan;
 use models::ConditionalNetwork;
 use protocol::{Fault, RunEnd, ToPage};
 use std::ops::ControlFlow;
 
+/// What a plan is sampled with.
+#[derive(Clone, Copy)]
+pub(crate) struct Cast<'a> {
+    /// The plan's model.
+    pub(crate) model: &'a Model,
+    /// Its weaker one, when the guidance needs it.
+    pub(crate) weak: Option<&'a Model>,
+}
+
+impl<'a> Cast<'a> {
+    /// A model alone.
+    pub(crate) fn alone(model: &'a Model) -> Self {
+        Self { model, weak: None }
+    }
+
+    /// Whether the two models draw the same pictures of the same classes, in the same numbers.
+    fn check(self) -> Result<(), Fault> {
+        let Self { model, weak: Some(weak) } = self else { return Ok(()) };
+        if weak.looks == model.looks && weak.classes == model.classes && weak.path == model.path {
+            return Ok(());
+        }
+        let what = format!(
+            "its images, classes or path are not those of `{}`, so it can't be the weaker model",
+            model.id
+        );
+        Err(Fault::Unusable { model: weak.id.clone(), what })
+    }
+}
+
 /// Integrates a plan; `observe` sees the noise and every accepted state. A `run` that the page no longer wants ends
 /// with an error, or when `observe` says so.
 pub(crate) async fn integrated(
-    model: &Model,
+    cast: Cast<'_>,
     plan: &SamplePlan,
     run: Option<u64>,
     observe: impl AsyncFnMut(Report<'_, Attentive>) -> ControlFlow<()>,
@@ -26,6 +57,8 @@ pub(crate) async fn integrated(
         flow::Error::NotFinite { t } => Fault::NotFinite { t },
         other => Fault::Sampling { what: other.to_string() },
     };
+    cast.check()?;
+    let model = cast.model;
     let labels: Vec<u8> = (0..plan.count).map(|image| plan.label(image)).collect();
     if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= model.classes) {
         let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
@@ -35,23 +68,25 @@ pub(crate) async fn integrated(
     let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
     let shape = [plan.count, channels, height, width];
     let noise = Attentive { x: Tensor::from_data(TensorData::new(noise, shape), &model.device), run };
-    let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device);
+    let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device)
+        .with_weak(cast.weak.map(|weak| &weak.network));
     let mut field = Guided::new(plan.guidance.clone(), Attending(network));
-    let stepping = plan.stepping().map_err(sampling)?;
-    let options = plan.options(0);
+    let stepping = plan.stepping(&model.knots).map_err(sampling)?;
+    let options = Options { path: model.path.clone(), ..plan.options(0) };
     integrate(&mut field, &plan.solver, &stepping, noise, &options, observe).await.map_err(sampling)
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
 pub(crate) async fn serve(
-    model: &Model,
+    cast: Cast<'_>,
     run_number: u64,
     plan: &SamplePlan,
 ) -> Result<Option<ToPage>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::worked_ms();
     let mut fault = None;
-    let outcome = integrated(model, plan, Some(run_number), async |report| {
+    let model = cast.model;
+    let outcome = integrated(cast, plan, Some(run_number), async |report| {
         let state = match numbers(report.x.x.clone()).await {
             Ok(state) => state,
             Err(what) => {
@@ -70,6 +105,7 @@ pub(crate) async fn serve(
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
+            times: report.times.to_vec(),
             accepted: report.accepted,
             total_steps: report.total_steps,
             evaluations: report.evaluations,
@@ -97,6 +133,7 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
+    let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
     Ok(desk::wants(run_number).then(|| ToPage::Done {
         run: run_number,
         end,
@@ -104,6 +141,7 @@ pub(crate) async fn serve(
         accepted: outcome.accepted,
         rejected: outcome.rejected,
         evaluations: outcome.evaluations,
+        fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
         evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
     }))
 }

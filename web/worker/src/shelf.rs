@@ -2,6 +2,8 @@
 //! manifest entry, and every name and shape against the architecture.
 
 use burn::tensor::Device;
+use flow::path::Path;
+use flow::schedule::KnotTable;
 use model_export::Kind;
 use model_export::manifest::{Manifest, SelfTest};
 use models::{Architecture, Network};
@@ -21,6 +23,12 @@ pub(crate) struct Model {
     pub(crate) null_class: usize,
     /// Number of classes.
     pub(crate) classes: usize,
+    /// The path that it was trained on: some solvers need its coefficients.
+    pub(crate) path: Path,
+    /// Knots that were fitted to it.
+    pub(crate) knots: KnotTable,
+    /// The id of its weaker model.
+    pub(crate) weak: Option<String>,
     /// The stored answer's place and hash.
     pub(crate) self_test: Option<SelfTest>,
 }
@@ -53,6 +61,9 @@ pub(crate) fn build(id: &str, manifest: &str, bytes: &[u8], device: &Device) -> 
         return Err(unusable("its header and its architecture disagree about classes".to_owned()));
     }
     let normalization = file.header.normalization;
+    let path = entry.path.parse().map_err(|error: flow::Error| unusable(error.to_string()))?;
+    let rows = entry.knots.as_ref().map(|knots| knots.rows.clone()).unwrap_or_default();
+    let knots = KnotTable::new(rows).map_err(|error| unusable(error.to_string()))?;
     let weights =
         file.tensors.into_iter().map(|(name, tensor)| (name, (tensor.shape, tensor.data))).collect();
     let network = architecture.with_weights(weights, device).map_err(|error| unusable(error.to_string()))?;
@@ -63,6 +74,9 @@ pub(crate) fn build(id: &str, manifest: &str, bytes: &[u8], device: &Device) -> 
         looks: Looks { image, mean: normalization.mean, std: normalization.std },
         null_class: architecture.null_class(),
         classes: architecture.classes(),
+        path,
+        knots,
+        weak: entry.weak.clone(),
         self_test: entry.self_test.clone(),
     })
 }

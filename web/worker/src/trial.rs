@@ -1,9 +1,10 @@
 //! What a device must show before it may draw: that it gives the stored answer, and how fast it is.
 
+use crate::sampling::{self, Cast};
 use crate::shelf::Model;
-use crate::{desk, pause, post, sampling};
+use crate::{desk, pause, post};
 use burn::tensor::{Tensor, TensorData};
-use flow::guidance::Conditional;
+use flow::guidance::{At, Conditional};
 use flow::plan::SamplePlan;
 use models::ConditionalNetwork;
 use protocol::{Fault, MEASURED_BATCHES, ToPage};
@@ -20,7 +21,7 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
     let test = model.self_test.as_ref().ok_or_else(|| fault("the manifest has none".to_owned()))?;
     let expected = test.open(answer).map_err(|error| fault(error.to_string()))?;
     let plan: SamplePlan = test.plan.parse().map_err(|error: flow::Error| fault(error.to_string()))?;
-    let outcome = sampling::integrated(model, &plan, None, async |report| {
+    let outcome = sampling::integrated(Cast::alone(model), &plan, None, async |report| {
         // Reading the state waits for the device, so that being alive means to have done something.
         if sampling::numbers(report.x.x.clone()).await.is_ok() {
             post::say(&ToPage::Alive);
@@ -56,8 +57,9 @@ pub(crate) async fn measure(model: &Model) -> Result<Option<[f64; 2]>, Fault> {
         // The first evaluation is not counted: it compiles shaders and allocates.
         for round in 0..=ROUNDS {
             let began_ms = pause::now_ms();
-            let velocity =
-                network.conditional(0.5, &x).map_err(|error| Fault::Sampling { what: error.to_string() })?;
+            let velocity = network
+                .conditional(At::All(0.5), &x)
+                .map_err(|error| Fault::Sampling { what: error.to_string() })?;
             sampling::numbers(velocity).await?;
             let ended_ms = pause::now_ms();
             if round > 0 {

@@ -118,7 +118,7 @@ impl Conductor {
                     let prepared = conductor.prepare(&plan).await;
                     if conductor.0.wished.borrow().is_none() {
                         match prepared {
-                            Ok((machine, model)) => conductor.run(&machine, SamplePlan { model, ..plan }),
+                            Ok((machine, plan)) => conductor.run(&machine, plan),
                             Err(failure) => conductor.fail(failure),
                         }
                     }

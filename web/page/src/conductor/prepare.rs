@@ -1,11 +1,12 @@
-//! Before a run: a machine, and a verified model on it.
+//! Before a run: a machine, and verified models on it: the plan's own, and a weaker one where the guidance needs it.
 
 use super::{Conductor, Lists};
-use crate::catalog::{Entry, MANIFEST, Program};
+use crate::catalog::{Catalog, Entry, MANIFEST, Program};
 use crate::fetch::FetchError;
 use crate::machine::{Machine, Patience};
 use crate::probe;
-use crate::session::About;
+use crate::session::{About, Wish};
+use crate::settle::settled;
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -27,22 +28,37 @@ pub(super) enum NotGpu {
     Because(String),
 }
 
+/// The models that a plan is sampled with: its own, and the weaker one where its guidance needs that.
+pub(super) fn needed<'a>(catalog: &'a Catalog, entry: &'a Entry, plan: &SamplePlan) -> Vec<&'a Entry> {
+    let weaker = catalog.weaker(entry).filter(|_| plan.guidance.needs_weak_model());
+    std::iter::once(entry).chain(weaker).collect()
+}
+
 impl Conductor {
-    /// The machine that should run this plan, with its model, and the model's id. Shows what is coming.
-    pub(super) async fn prepare(&self, plan: &SamplePlan) -> Result<(Machine, String), Failure> {
+    /// The machine that should run this plan, with its models, and the plan as it can be run. Shows what is coming.
+    pub(super) async fn prepare(&self, plan: &SamplePlan) -> Result<(Machine, SamplePlan), Failure> {
         let behind = &self.0;
         let lists = self.lists().await?;
         let entry = self.model(&lists, &plan.model).ok_or_else(|| {
             behind.stock.distrust_lists();
             words::lists_unreadable(MANIFEST)
         })?;
+        let plan = self.settle(&lists, SamplePlan { model: entry.id.clone(), ..plan.clone() });
+        let cast = needed(&lists.catalog, entry, &plan);
+        let machine = self.machine_with(&lists, &cast).await?;
+        Ok((machine, plan))
+    }
+
+    /// A machine with these models, the first of which is the plan's own.
+    async fn machine_with(&self, lists: &Lists, cast: &[&Entry]) -> Result<Machine, Failure> {
+        let behind = &self.0;
         if behind.chosen.get() == Backend::Gpu {
-            match self.prepare_gpu(&lists, entry, true).await {
+            match self.prepare_gpu(lists, cast, true).await {
                 Ok(machine) => {
                     if behind.forced == Some(Backend::Gpu) {
                         self.reason(Backend::Gpu, words::forced(Backend::Gpu));
                     }
-                    return Ok((machine, entry.id.clone()));
+                    return Ok(machine);
                 }
                 Err(NotGpu::Because(sentence)) => {
                     behind.chosen.set(Backend::Cpu);
@@ -52,19 +68,19 @@ impl Conductor {
                 }
             }
         }
-        let cpu = self.prepare_cpu(&lists, entry).await.inspect_err(|_| behind.stock.distrust_lists());
+        let cpu = self.prepare_cpu(lists, cast).await.inspect_err(|_| behind.stock.distrust_lists());
         let machine = match cpu {
             Ok(machine) => machine,
             // Without its CPU program a browser may still have a GPU.
             Err(NoCpu { program: true, .. }) if !behind.gpu_tried.replace(true) => {
-                match self.prepare_gpu(&lists, entry, true).await {
+                match self.prepare_gpu(lists, cast, true).await {
                     Ok(machine) => {
                         behind.chosen.set(Backend::Gpu);
                         self.reason(Backend::Gpu, words::cpu_program_failed());
                         machine
                     }
                     Err(NotGpu::Because(sentence)) => {
-                        let again = self.prepare_cpu(&lists, entry).await.map_err(|no| {
+                        let again = self.prepare_cpu(lists, cast).await.map_err(|no| {
                             // Neither works now; when the CPU does later, the GPU is looked at behind it as usual.
                             behind.gpu_tried.set(false);
                             no.failure
@@ -81,7 +97,20 @@ impl Conductor {
                 if behind.forced.is_some() { words::forced(Backend::Cpu) } else { words::cpu_first() };
             self.reason(Backend::Cpu, reason);
         }
-        Ok((machine, entry.id.clone()))
+        Ok(machine)
+    }
+
+    /// Puts right what the plan's model can't do; a wish that came before the list of models was known could not be.
+    fn settle(&self, lists: &Lists, plan: SamplePlan) -> SamplePlan {
+        let session = self.0.session;
+        let (settled, told) = settled(&plan, &lists.catalog);
+        if settled != plan && session.wish.with_untracked(|wish| wish.plan == plan) {
+            for sentence in told {
+                session.notice(About::Address, sentence);
+            }
+            session.wish.set(Wish { plan: settled.clone(), change: None });
+        }
+        settled
     }
 
     /// The model that is asked for, or the manifest's first choice when nothing or nothing known is asked for; then
@@ -94,7 +123,8 @@ impl Conductor {
         }
         let entry = lists.catalog.entry(&lists.catalog.default)?;
         if named {
-            behind.session.notice(About::Address, words::model_unknown(id, &entry.label));
+            let known: Vec<&str> = lists.catalog.velocities().map(|entry| entry.id.as_str()).collect();
+            behind.session.notice(About::Address, words::model_unknown(id, &entry.label, &known));
         }
         if entry.id != id {
             behind.session.wish.update(|wish| {
@@ -105,24 +135,22 @@ impl Conductor {
         Some(entry)
     }
 
-    async fn prepare_cpu(&self, lists: &Lists, entry: &Entry) -> Result<Machine, NoCpu> {
+    async fn prepare_cpu(&self, lists: &Lists, cast: &[&Entry]) -> Result<Machine, NoCpu> {
         let backend = Backend::Cpu;
         let program = lists
             .site
             .program(backend)
             .ok_or_else(|| NoCpu { program: true, failure: words::program_absent(backend) })?;
         let running = self.machine(backend);
-        let mut needed = vec![(entry.url(), entry.bytes)];
+        let mut needed: Vec<_> = cast.iter().map(|entry| (entry.url(), entry.bytes)).collect();
         if running.is_none() {
             needed.push((program.wasm.clone(), program.bytes));
         }
-        let model_url = entry.url();
         let missing = |(url, error): (String, FetchError)| {
             leptos::logging::warn!("{error:?}");
-            if url == model_url {
-                NoCpu { program: false, failure: words::model_missing(&entry.label, &error) }
-            } else {
-                NoCpu { program: true, failure: words::program_missing(backend, &error) }
+            match cast.iter().find(|entry| entry.url() == url) {
+                Some(entry) => NoCpu { program: false, failure: words::model_missing(&entry.label, &error) },
+                None => NoCpu { program: true, failure: words::program_missing(backend, &error) },
             }
         };
         self.fetch_all(&needed, true).await.map_err(missing)?;
@@ -130,20 +158,24 @@ impl Conductor {
             return Err(NoCpu { program: true, failure: words::program_damaged(backend) });
         }
 
-        let failed = |fault: Fault| {
+        let failed = |fault: Fault, label: &str| {
             leptos::logging::warn!("the {} worker: {fault}", backend.label());
             let program = matches!(fault, Fault::Program { .. } | Fault::Message { .. });
-            NoCpu { program, failure: words::machine_failed(&entry.label, &fault) }
+            NoCpu { program, failure: words::machine_failed(label, &fault) }
         };
         let machine = match running {
             Some(machine) => machine,
-            None => self.start(backend, program, None).await.map_err(failed)?,
+            None => {
+                self.start(backend, program, None).await.map_err(|fault| failed(fault, &cast[0].label))?
+            }
         };
-        let bytes = self.0.stock.file(&entry.url());
-        if let Err(fault) = machine.load(&entry.id, &lists.manifest, &bytes).await {
-            // It may have been damaged on its way, or be of another version than the list that names it.
-            self.0.stock.distrust(&entry.url());
-            return Err(failed(fault));
+        for entry in cast {
+            let bytes = self.0.stock.file(&entry.url());
+            if let Err(fault) = machine.load(&entry.id, &lists.manifest, &bytes).await {
+                // It may have been damaged on its way, or be of another version than the list that names it.
+                self.0.stock.distrust(&entry.url());
+                return Err(failed(fault, &entry.label));
+            }
         }
         Ok(machine)
     }
@@ -178,11 +210,11 @@ impl Conductor {
         Ok(machine)
     }
 
-    /// The GPU machine with this model, self-tested. `shown` tells the reader what is being fetched.
+    /// The GPU machine with these models, each self-tested. `shown` tells the reader what is being fetched.
     pub(super) async fn prepare_gpu(
         &self,
         lists: &Lists,
-        entry: &Entry,
+        cast: &[&Entry],
         shown: bool,
     ) -> Result<Machine, NotGpu> {
         let backend = Backend::Gpu;
@@ -192,18 +224,20 @@ impl Conductor {
             NotGpu::Because(words::gpu_refused(&fault))
         };
         let program = lists.site.program(backend).ok_or_else(|| because(words::gpu_absent()))?;
-        let Some(answer_url) = entry.answer_url() else {
-            return Err(refused(Fault::SelfTest { model: entry.id.clone(), what: "none".to_owned() }));
-        };
+        // Each model that it has not proved itself on yet, with the answer that it must give.
+        let mut unproven: Vec<(&Entry, String)> = Vec::new();
+        for entry in cast.iter().filter(|entry| !self.0.proven.borrow().contains(&entry.id)) {
+            let Some(answer_url) = entry.answer_url() else {
+                return Err(refused(Fault::SelfTest { model: entry.id.clone(), what: "none".to_owned() }));
+            };
+            unproven.push((entry, answer_url));
+        }
         let running = self.machine(backend);
         if running.is_none() {
             probe::gpu().await.map_err(|why| because(words::no_gpu(why)))?;
         }
-        let proven = self.0.proven.borrow().contains(&entry.id);
-        let mut needed = vec![(entry.url(), entry.bytes)];
-        if !proven {
-            needed.push((answer_url.clone(), 0));
-        }
+        let mut needed: Vec<_> = cast.iter().map(|entry| (entry.url(), entry.bytes)).collect();
+        needed.extend(unproven.iter().map(|(_, answer_url)| (answer_url.clone(), 0)));
         if running.is_none() {
             needed.push((program.wasm.clone(), program.bytes));
         }
@@ -220,9 +254,11 @@ impl Conductor {
         };
         let tried = async {
             let stock = &self.0.stock;
-            let model = stock.file(&entry.url());
-            machine.load(&entry.id, &lists.manifest, &model).await.map_err(refused)?;
-            if !proven {
+            for entry in cast {
+                let model = stock.file(&entry.url());
+                machine.load(&entry.id, &lists.manifest, &model).await.map_err(refused)?;
+            }
+            for (entry, answer_url) in unproven {
                 let answer = stock.file(&answer_url);
                 let (worst, agrees) = machine.self_test(&entry.id, &answer).await.map_err(refused)?;
                 if !agrees {

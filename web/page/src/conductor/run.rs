@@ -93,14 +93,26 @@ impl Conductor {
     pub(super) fn hear(&self, backend: Backend, event: Event) {
         let behind = &self.0;
         match event {
-            Event::Frame(ToPage::Frame { run, t, accepted, evaluations, evaluation_ms, .. }, pixels) => {
+            Event::Frame(
+                ToPage::Frame { run, t, times, accepted, evaluations, evaluation_ms, .. },
+                pixels,
+            ) => {
                 if run != behind.run.get() {
                     return;
                 }
                 let tally = Tally { evaluations, evaluation_ms, accepted, ..Tally::default() };
-                self.film(Frame { t, accepted, pixels }, tally);
+                self.film(Frame { t, times, accepted, pixels }, tally);
             }
-            Event::Run(ToPage::Done { run, end, t, accepted, rejected, evaluations, evaluation_ms }) => {
+            Event::Run(ToPage::Done {
+                run,
+                end,
+                t,
+                accepted,
+                rejected,
+                evaluations,
+                fewest_evaluations,
+                evaluation_ms,
+            }) => {
                 if run != behind.run.get() {
                     return;
                 }
@@ -114,12 +126,19 @@ impl Conductor {
                     film.complete = true;
                 });
                 session.stale.set(false);
-                session.tally.set(Tally { evaluations, evaluation_ms, accepted, rejected, end: Some(end) });
+                session.tally.set(Tally {
+                    evaluations,
+                    fewest_evaluations,
+                    evaluation_ms,
+                    accepted,
+                    rejected,
+                    end: Some(end),
+                });
                 if let Some(sentence) = words::ended_early(end, t) {
                     session.notice(About::Run, sentence);
                 }
                 player::settle(session);
-                self.speak(evaluations);
+                self.speak(fewest_evaluations, evaluations);
                 session.transferred.set(fetch::transferred());
                 self.consider_gpu();
             }
@@ -139,12 +158,12 @@ impl Conductor {
         }
     }
 
-    fn speak(&self, evaluations: usize) {
+    fn speak(&self, fewest: usize, most: usize) {
         let session = self.0.session;
         let sentence = session.wish.with_untracked(|wish| {
             let digits = words::counted(wish.plan.count, "digit");
             let solver = wish.plan.solver.choice().entry().label;
-            format!("{digits}, {solver}, {}, done", words::counted(evaluations, "evaluation"))
+            format!("{digits}, {solver}, {}, done", words::spread(fewest, most, "evaluation"))
         });
         session.spoken.set(sentence);
     }

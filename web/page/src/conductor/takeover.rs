@@ -1,7 +1,7 @@
 //! Behind the first picture: is there a graphics processor, does it give the right answer, is it faster?
 
 use super::Conductor;
-use super::prepare::NotGpu;
+use super::prepare::{NotGpu, needed};
 use crate::{fetch, probe, words};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -36,16 +36,16 @@ impl Conductor {
             return Err(because(words::no_gpu(probe::NoGpu::SavesData)));
         }
         let Some(lists) = self.0.stock.lists() else { return Ok(()) };
-        let id = self.0.session.wish.with_untracked(|wish| wish.plan.model.clone());
-        let Some(entry) = lists.catalog.entry(&id) else { return Ok(()) };
-        let gpu = self.prepare_gpu(&lists, entry, false).await?;
+        let plan = self.0.session.wish.with_untracked(|wish| wish.plan.clone());
+        let Some(entry) = lists.catalog.entry(&plan.model) else { return Ok(()) };
+        let gpu = self.prepare_gpu(&lists, &needed(&lists.catalog, entry, &plan), false).await?;
         // The program's bytes are not needed again: a lost GPU is not tried a second time.
         if let Some(program) = lists.site.program(Backend::Gpu) {
             self.0.stock.forget(&program.wasm);
         }
-        let gpu_ms = gpu.measure(&id).await.map_err(refused)?[DECISIVE];
+        let gpu_ms = gpu.measure(&entry.id).await.map_err(refused)?[DECISIVE];
         let Some(cpu) = self.machine(Backend::Cpu) else { return Ok(()) };
-        let cpu_ms = cpu.measure(&id).await.map_err(refused)?[DECISIVE];
+        let cpu_ms = cpu.measure(&entry.id).await.map_err(refused)?[DECISIVE];
         if gpu_ms < cpu_ms {
             self.0.chosen.set(Backend::Gpu);
             self.reason(Backend::Gpu, words::gpu_faster(gpu_ms, cpu_ms));

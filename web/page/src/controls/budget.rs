@@ -1,8 +1,11 @@
-//! How much work: a number of steps, or a tolerance where the solver can choose its own.
+//! How much work: a number of steps, or a tolerance where the solver can choose its own, with the controller that does.
 
+use super::params::Params;
+use super::picker::{Group, Layout, Picker, Row};
 use super::slider::Slider;
+use crate::part::Part;
 use crate::session::{Change, Session};
-use crate::words::counted;
+use crate::words::{counted, ranges};
 use flow::plan::{Budget, SamplePlan};
 use leptos::prelude::*;
 
@@ -48,6 +51,7 @@ pub(crate) fn Work() -> impl IntoView {
     }
 }
 
+/// Where the schedule was fitted to the model, only numbers of steps that were fitted can be had.
 #[component]
 fn Steps() -> impl IntoView {
     let session = expect_context::<Session>();
@@ -55,18 +59,37 @@ fn Steps() -> impl IntoView {
         Budget::Steps(steps) => steps,
         Budget::Tolerance(_) => 1,
     });
-    let expected = session.part(SamplePlan::expected_evaluations);
+    let expected = session.expected();
     let said = move || match expected.get() {
-        Some(evaluations) => format!("{}, {}", steps.get(), counted(evaluations, "evaluation")),
-        None => steps.get().to_string(),
+        Some(evaluations) => {
+            format!("{}, {}", counted(steps.get(), "step"), counted(evaluations, "evaluation"))
+        }
+        None => counted(steps.get(), "step"),
+    };
+    let (knots, needs_knots) = (session.knots(), session.part(|plan| plan.schedule.fitted()));
+    let fitted =
+        Memo::new(move |_| if needs_knots.get() { knots.with(|knots| knots.counts()) } else { Vec::new() });
+    let position = move || match fitted.with(|fitted| fitted.iter().position(|count| *count == steps.get())) {
+        Some(index) => index + 1,
+        None => steps.get(),
+    };
+    let max = move || match fitted.with(Vec::len) {
+        0 => steps.get().max(MOST_STEPS),
+        fitted => fitted,
+    };
+    let about = move || match fitted.with(Vec::is_empty) {
+        true => "How often the solver stops on its way, where the schedule says.".to_owned(),
+        false => format!("This schedule was fitted for {} steps.", fitted.with(|fitted| ranges(fitted))),
     };
     view! {
-        <Slider id="steps" label="Steps" label_elsewhere=true min=1.0
-            max=Signal::derive(move || steps.get().max(MOST_STEPS) as f64) step=1.0
-            position=Signal::derive(move || steps.get() as f64) said=Signal::derive(said)
-            about="How often the solver stops on its way, where the schedule says."
+        <Slider field="steps" label="Steps" label_elsewhere=true min=1.0
+            max=Signal::derive(move || max() as f64) step=1.0
+            position=Signal::derive(move || position() as f64) said=Signal::derive(said)
+            about=Signal::derive(about)
             moved=move |(position, change): (f64, Change)| {
-                session.change(change, |plan| plan.budget = Budget::Steps(position.round().max(1.0) as usize));
+                let position = position.round().max(1.0) as usize;
+                let steps = fitted.with_untracked(|fitted| fitted.get(position - 1).copied()).unwrap_or(position);
+                session.change(change, |plan| plan.budget = Budget::Steps(steps));
             }/>
     }
 }
@@ -80,14 +103,20 @@ fn Tolerance() -> impl IntoView {
     });
     // To the right is more work, as with steps.
     let position = Signal::derive(move || -tolerance.get().log10());
+    let rows = Part::Controller.entries().into_iter().map(|entry| Row::plain(entry, String::new())).collect();
+    let groups = vec![Group { heading: None, rows }];
     view! {
-        <Slider id="tol" label="Tolerance" label_elsewhere=true min=-EXPONENTS.1
+        <Slider field="tol" label="Tolerance" label_elsewhere=true min=-EXPONENTS.1
             max=Signal::derive(move || position.get().max(-EXPONENTS.0)) step=0.1
             position=position said=Signal::derive(move || tolerance.get().to_string())
-            about="The error that a step may make, in every digit; smaller is more work."
+            about="The error that a step may make, in every digit by itself; smaller is more work."
             moved=move |(position, change): (f64, Change)| {
                 session.change(change, |plan| plan.budget = Budget::Tolerance(rounded(-position)));
             }/>
+        <div class="controller">
+            <Picker part=Part::Controller groups=groups layout=Layout::Explained note=String::new()/>
+            <div class="params"><Params part=Part::Controller/></div>
+        </div>
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn Count() -> impl IntoView {
     let count = session.part(|plan| plan.count);
     let row = move || (count.get() as f64).sqrt().ceil();
     view! {
-        <Slider id="count" label="How many" min=1.0
+        <Slider field="count" label="How many" min=1.0
             max=Signal::derive(move || row().max(MOST_IN_A_ROW as f64)) step=1.0
             position=Signal::derive(row) said=Signal::derive(move || count.get().to_string())
             moved=move |(row, change): (f64, Change)| {

@@ -1,54 +1,66 @@
-//! How strongly the wanted digit is followed.
+//! How strongly the wanted digit is followed, and in which form.
 
-use super::slider::Slider;
-use crate::session::{Change, Session};
+use super::params::Params;
+use super::picker::{Group, Layout, Picker, Row};
+use crate::part::Part;
+use crate::session::Session;
+use crate::words::{counted, size};
 use flow::guidance::Guidance;
 use leptos::prelude::*;
 
-/// The parameters of the plan's guidance; a selector joins when there is more than one.
+/// All forms of guidance of the registry.
 #[component]
-pub(crate) fn Strength() -> impl IntoView {
+pub(crate) fn Forms() -> impl IntoView {
     let session = expect_context::<Session>();
-    let id = session.part(|plan| plan.guidance.id());
-    let selector = (Guidance::all().count() > 1).then(|| {
-        let options = Guidance::all()
-            .map(|guidance| {
-                let entry = guidance.choice().entry();
-                view! { <option value=entry.id selected=move || id.get() == entry.id>{entry.label}</option> }
-            })
-            .collect_view();
-        let choose = move |event| {
-            if let Ok(guidance) = Guidance::parse(&event_target_value(&event)) {
-                session.change(Change::Made, |plan| plan.guidance = guidance);
-            }
-        };
-        view! {
-            <label class="name" for="guidance-kind">"Guidance"</label>
-            <div class="field"><select id="guidance-kind" on:change=choose>{options}</select></div>
-        }
-    });
-    let specs = session.part(|plan| plan.guidance.choice().entry().params);
-    let params = move || {
-        let specs = specs.get();
-        specs
-            .iter()
-            .map(|spec| {
-                let value = session.part(|plan| plan.guidance.choice().get(spec.name).unwrap_or(spec.default));
-                // One guidance with one strength is simply "Guidance".
-                let label = if specs.len() == 1 { "Guidance" } else { spec.label };
-                view! {
-                    <Slider id=spec.name label=label about=spec.about min=spec.min max=Signal::derive(|| spec.max)
-                        step=spec.step position=value said=Signal::derive(move || value.get().to_string())
-                        moved=move |(value, change): (f64, Change)| {
-                            session.change(change, |plan| {
-                                if let Ok(guidance) = plan.guidance.with(spec.name, value) {
-                                    plan.guidance = guidance;
-                                }
-                            });
-                        }/>
+    let weaker = session.of_model(|catalog, entry| catalog.weaker(entry).cloned());
+    let rows = Guidance::all()
+        .map(|guidance| {
+            let (entry, needs_weak) = (guidance.choice().entry(), guidance.needs_weak_model());
+            let unavailable = Signal::derive(move || {
+                let missing = needs_weak && weaker.with(Option::is_none);
+                if missing {
+                    "This model comes with no weaker one to steer away from.".to_owned()
+                } else {
+                    String::new()
                 }
-            })
-            .collect_view()
+            });
+            Row { entry, note: String::new(), drawing: None, unavailable }
+        })
+        .collect();
+    let groups = vec![Group { heading: None, rows }];
+    let note = session.part(|plan| cost(&plan.guidance));
+    let needs_weak = session.part(|plan| plan.guidance.needs_weak_model());
+    let about = session.part(|plan| plan.guidance.choice().entry().about);
+    let beside = move || {
+        let weaker = weaker.get().filter(|_| needs_weak.get());
+        weaker.map(|weaker| {
+            let said = format!("The weaker model is “{}” ({}).", weaker.label, size(weaker.bytes));
+            view! { <p class="about" data-testid="weaker">{said}</p> }
+        })
     };
-    view! { <div class="control" data-testid="guidance">{selector}{params}</div> }
+    view! {
+        <div class="control">
+            <Picker part=Part::Guidance groups=groups layout=Layout::Explained note=note/>
+            <p class="about">{about}</p>
+            {beside}
+            <div class="params"><Params part=Part::Guidance/></div>
+        </div>
+    }
+}
+
+/// What it costs whenever the solver looks: "up to 2 evaluations a look". Some forms cost less at some times.
+fn cost(guidance: &Guidance) -> String {
+    let most = guidance.evaluations();
+    format!("{}{} a look", if most > 1 { "up to " } else { "" }, counted(most, "evaluation"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guidance_that_does_nothing_costs_one_evaluation() {
+        assert_eq!(cost(&"1".parse().unwrap()), "1 evaluation a look");
+        assert_eq!(cost(&"2".parse().unwrap()), "up to 2 evaluations a look");
+    }
 }

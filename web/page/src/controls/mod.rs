@@ -6,6 +6,8 @@ mod count;
 mod digit;
 mod guidance;
 mod model;
+mod params;
+mod picker;
 mod schedule;
 mod seed;
 mod slider;
@@ -22,7 +24,7 @@ pub(crate) fn Controls() -> impl IntoView {
             <solver::Solvers/>
             <budget::Work/>
             <schedule::Schedules/>
-            <guidance::Strength/>
+            <guidance::Forms/>
             <seed::Seed/>
             <count::Count/>
             <model::Models/>

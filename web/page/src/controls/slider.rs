@@ -6,8 +6,11 @@ use leptos::prelude::*;
 /// A slider. Its positions are numbers; what they mean is `said`.
 #[component]
 pub(crate) fn Slider(
-    /// For `id`, `name` and tests.
-    id: &'static str,
+    /// The plan's field that it changes: for `id`, `name` and tests.
+    field: &'static str,
+    /// The parameter of that field, if it is one: then the id is `field-parameter`.
+    #[prop(optional)]
+    parameter: &'static str,
     /// The label.
     #[prop(into)]
     label: String,
@@ -16,7 +19,7 @@ pub(crate) fn Slider(
     label_elsewhere: bool,
     /// One line below it.
     #[prop(into, optional)]
-    about: String,
+    about: Option<Signal<String>>,
     /// The least position.
     min: f64,
     /// The greatest position.
@@ -34,22 +37,28 @@ pub(crate) fn Slider(
     #[prop(into)]
     moved: Callback<(f64, Change)>,
 ) -> impl IntoView {
+    let id = if parameter.is_empty() { field.to_owned() } else { format!("{field}-{parameter}") };
     let change = move |event: &leptos::ev::Event, change| {
-        if let Ok(position) = event_target_value(event).parse() {
-            moved.run((position, change));
+        if let Ok(wanted) = event_target_value(event).parse::<f64>() {
+            moved.run((wanted, change));
+            // A position that was refused is no position to stay at.
+            let now = position.get_untracked();
+            if now != wanted {
+                event_target::<web_sys::HtmlInputElement>(event).set_value(&now.to_string());
+            }
         }
     };
     // An arrow key is told as a drag of one position that is let go at once, which it is not.
     let by_key = StoredValue::new(false);
-    let told = move |change| if by_key.get_value() { Change::Nudged(id) } else { change };
-    let described = (!about.is_empty()).then(|| format!("{id}-about"));
+    let told = move |change| if by_key.get_value() { Change::Nudged(field, parameter) } else { change };
+    let described = about.map(|_| format!("{id}-about"));
     view! {
         <div class="slider">
             <div class="head">
-                <label class="name" class:visually-hidden=label_elsewhere for=id>{label}</label>
-                <output for=id>{said}</output>
+                <label class="name" class:visually-hidden=label_elsewhere for=id.clone()>{label}</label>
+                <output for=id.clone()>{said}</output>
             </div>
-            <input type="range" id=id name=id data-testid=id min=min max=max step=step
+            <input type="range" id=id.clone() name=id.clone() data-testid=id min=min max=max step=step
                 aria-valuetext=said aria-describedby=described.clone()
                 prop:value=move || position.get().to_string()
                 on:keydown=move |_| by_key.set_value(true)

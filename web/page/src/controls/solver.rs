@@ -1,58 +1,46 @@
-//! Which solver, with its order and its price.
+//! Which solver, by kind, with its order and its price.
 
-use crate::session::{Change, Session};
-use crate::words::counted;
-use flow::plan::{Budget, SamplePlan};
-use flow::solver::Solver;
+use super::params::Params;
+use super::picker::{Group, Layout, Picker, Row};
+use crate::part::Part;
+use crate::session::Session;
+use crate::words::{counted, ordinal};
+use flow::solver::{Kind, Solver};
 use leptos::prelude::*;
 
 /// All solvers of the registry.
 #[component]
 pub(crate) fn Solvers() -> impl IntoView {
     let session = expect_context::<Session>();
-    let chosen = session.part(|plan| plan.solver.clone());
-    let faces = Solver::all()
-        .map(|solver| {
-            let entry = solver.choice().entry();
-            let cost = cost(&solver);
-            let (own, wanted) = (solver.clone(), solver);
-            let choose = move |_| session.change(Change::Made, |plan| choose(plan, &wanted));
-            view! {
-                <label class="choice">
-                    <input type="radio" name="solver" value=entry.id
-                        prop:checked=move || chosen.with(|chosen| chosen.id() == own.id()) on:change=choose/>
-                    <span class="face"><span>{entry.label}</span><span class="cost">{cost}</span></span>
-                </label>
-            }
-        })
-        .collect_view();
+    let group = |kind: Kind| {
+        let rows = Solver::all().filter(|solver| solver.kind() == kind);
+        let rows = rows.map(|solver| Row::plain(solver.choice().entry(), short_cost(&solver))).collect();
+        Group { heading: Some(kind.label()), rows }
+    };
+    let note = session.part(|plan| cost(&plan.solver));
+    let about = session.part(|plan| plan.solver.choice().entry().about);
     view! {
-        <fieldset data-testid="solver">
-            <legend>"Solver"</legend>
-            <div class="choices list">{faces}</div>
-            <p class="about">{move || chosen.with(|chosen| chosen.choice().entry().about)}</p>
-        </fieldset>
-    }
-}
-
-/// A solver that can't choose its own steps takes the usual number of them instead of a tolerance.
-fn choose(plan: &mut SamplePlan, solver: &Solver) {
-    plan.solver = solver.clone();
-    if !solver.adaptive() && matches!(plan.budget, Budget::Tolerance(_)) {
-        plan.budget = SamplePlan::default().budget;
+        <div class="control">
+            <Picker part=Part::Solver groups=Kind::ALL.map(group).into() layout=Layout::List note=note
+                notes="order, evaluations a step"/>
+            <p class="about">{about}</p>
+            <div class="params"><Params part=Part::Solver/></div>
+        </div>
     }
 }
 
 /// "2nd order, 2 evaluations a step".
 fn cost(solver: &Solver) -> String {
-    let order = solver.order();
-    let ending = match order {
-        1 => "st",
-        2 => "nd",
-        3 => "rd",
-        _ => "th",
-    };
-    format!("{order}{ending} order, {} a step", counted(solver.evaluations_per_step(), "evaluation"))
+    format!(
+        "{} order, {} a step",
+        ordinal(solver.order()),
+        counted(solver.evaluations_per_step(), "evaluation")
+    )
+}
+
+/// "2nd order, 2 a step": in a list, where the heading says of what.
+fn short_cost(solver: &Solver) -> String {
+    format!("{} order, {} a step", ordinal(solver.order()), solver.evaluations_per_step())
 }
 
 #[cfg(test)]
@@ -65,13 +53,6 @@ mod tests {
         assert_eq!(said("euler"), "1st order, 1 evaluation a step");
         assert_eq!(said("heun"), "2nd order, 2 evaluations a step");
         assert_eq!(said("rk4"), "4th order, 4 evaluations a step");
-    }
-
-    #[test]
-    fn a_tolerance_does_not_survive_a_solver_that_has_no_use_for_it() {
-        let mut plan: SamplePlan = "solver=dopri5&tol=0.01".parse().unwrap();
-        choose(&mut plan, &Solver::parse("heun").unwrap());
-        assert_eq!(plan.to_string().parse(), Ok(plan.clone()));
-        assert_eq!(plan.budget, SamplePlan::default().budget);
+        assert_eq!(short_cost(&Solver::parse("bosh3").unwrap()), "3rd order, 3 a step");
     }
 }

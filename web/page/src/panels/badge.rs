@@ -13,7 +13,18 @@ pub(crate) fn Badge() -> impl IntoView {
         let tally = session.tally.get();
         if tally.evaluations == 0 { "–".to_owned() } else { format!("{} ms", figure(tally.evaluation_ms)) }
     };
-    let evaluations = move || session.tally.with(|tally| tally.evaluations);
+    let most = move || session.tally.with(|tally| tally.evaluations);
+    let expected = session.expected();
+    let evaluations = move || {
+        let tally = session.tally.get();
+        match (tally.end, expected.get()) {
+            (Some(_), _) if tally.fewest_evaluations < tally.evaluations => {
+                format!("{} to {}", tally.fewest_evaluations, tally.evaluations)
+            }
+            (None, Some(expected)) => format!("{} of {expected}", tally.evaluations),
+            _ => tally.evaluations.to_string(),
+        }
+    };
     let rejected = move || {
         let rejected = session.tally.with(|tally| tally.rejected);
         (rejected > 0)
@@ -30,7 +41,7 @@ pub(crate) fn Badge() -> impl IntoView {
         <div class="badge" data-testid="badge">
             <dl>
                 <div><dt>"runs on"</dt><dd data-testid="backend">{backend}</dd></div>
-                <div class="after"><dt>{move || named(evaluations(), "evaluation")}</dt><dd data-testid="evaluations">{evaluations}</dd></div>
+                <div class="after"><dt>{move || named(most(), "evaluation")}</dt><dd data-testid="evaluations">{evaluations}</dd></div>
                 <div class="after"><dt>"each"</dt><dd data-testid="evaluation-ms">{evaluation_ms}</dd></div>
                 {rejected}
             </dl>

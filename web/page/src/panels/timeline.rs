@@ -14,8 +14,9 @@ const WIDTH: f64 = 1000.0;
 pub(crate) fn Timeline() -> impl IntoView {
     let session = expect_context::<Session>();
     // Known before the first step under a schedule; with a tolerance they appear as they are taken.
+    let fitted = session.knots();
     let planned = Memo::new(move |_| {
-        session.wish.with(|wish| match wish.plan.stepping() {
+        session.wish.with(|wish| match fitted.with(|fitted| wish.plan.stepping(fitted)) {
             Ok(Stepping::Fixed { knots }) => Some(ticks(&knots)),
             _ => None,
         })
