@@ -82,6 +82,34 @@ pub enum Error {
         /// The solvers that can.
         accepted: Vec<&'static str>,
     },
+    /// A solver that adds noise, where the flow itself must be followed: densities and inversions have no other path.
+    #[error("`{solver}` adds noise on the way, so it cannot tell {what}; these can: {}", accepted.join(", "))]
+    Stochastic {
+        /// The solver's text form.
+        solver: String,
+        /// What was asked for.
+        what: &'static str,
+        /// The solvers that can.
+        accepted: Vec<&'static str>,
+    },
+    /// A number of probes from which no divergence can be estimated.
+    #[error("a divergence was to be estimated from {got} probes; accepted: 1 to {most}")]
+    Probes {
+        /// The number asked for.
+        got: usize,
+        /// The largest number accepted.
+        most: usize,
+    },
+    /// Too many dimensions for an exact divergence, which takes one derivative for each.
+    #[error(
+        "an exact divergence in {got} dimensions would take as many derivatives; accepted: at most {most}, estimate it from probes beyond"
+    )]
+    Dimension {
+        /// The dimension of a sample.
+        got: usize,
+        /// The largest dimension accepted.
+        most: usize,
+    },
     /// The state stopped being finite numbers: the field returned NaN or infinity, or the solution exploded.
     #[error("the state is no longer finite at t = {t}")]
     NotFinite {

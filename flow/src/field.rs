@@ -48,19 +48,19 @@ impl<S, F: Field<S> + ?Sized> Field<S> for &mut F {
 
 /// Evaluations counted for a whole batch and for some of its samples.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     all: usize,
     rows: Vec<usize>,
 }
 
 impl Tally {
     /// Every sample was evaluated so often.
-    pub(crate) fn add(&mut self, count: usize) {
+    pub fn add(&mut self, count: usize) {
         self.all += count;
     }
 
     /// These samples were evaluated so often.
-    pub(crate) fn add_rows(&mut self, rows: &[usize], count: usize) {
+    pub fn add_rows(&mut self, rows: &[usize], count: usize) {
         for row in rows {
             if *row >= self.rows.len() {
                 self.rows.resize(row + 1, 0);
@@ -70,12 +70,12 @@ impl Tally {
     }
 
     /// What this sample has cost.
-    pub(crate) fn of(&self, row: usize) -> usize {
+    pub fn of(&self, row: usize) -> usize {
         self.all + self.rows.get(row).copied().unwrap_or(0)
     }
 
     /// The most that any sample has cost.
-    pub(crate) fn most(&self) -> usize {
+    pub fn most(&self) -> usize {
         self.all + self.rows.iter().copied().max().unwrap_or(0)
     }
 }

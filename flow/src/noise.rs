@@ -11,6 +11,7 @@ use std::ops::Range;
 /// Separate the uses of one seed: noise of image 3 shares nothing with a trainer's stream 3.
 const NOISE_DOMAIN: &[u8; 24] = b"flow-digits noise, v1\0\0\0";
 const PATH_DOMAIN: &[u8; 24] = b"flow-digits path, v1\0\0\0\0";
+const PROBE_DOMAIN: &[u8; 24] = b"flow-digits probe, v1\0\0\0";
 const STREAM_DOMAIN: &[u8; 24] = b"flow-digits stream, v1\0\0";
 
 /// `n` standard normal values: the noise of one image. A shorter draw is the beginning of a longer one.
@@ -23,6 +24,20 @@ pub fn along_the_path(seed: u64, image: u64, draw: u64, n: usize) -> Vec<f32> {
     let mut rng = keyed(PATH_DOMAIN, seed, image);
     // 2^32 words for each draw.
     rng.set_word_pos(u128::from(draw) << 32);
+    gaussian_of(&mut rng, n)
+}
+
+/// `n` values that are 1 or -1 with even chances: number `probe` of one image's Rademacher probes.
+pub fn rademacher(seed: u64, image: u64, probe: u64, n: usize) -> Vec<f32> {
+    let mut rng = keyed(PROBE_DOMAIN, seed, image);
+    rng.set_word_pos(u128::from(probe) << 32);
+    (0..n).map(|_| if rng.next_u32() >> 31 == 0 { 1.0 } else { -1.0 }).collect()
+}
+
+/// `n` standard normal values: number `probe` of one image's Gaussian probes.
+pub fn gaussian_probe(seed: u64, image: u64, probe: u64, n: usize) -> Vec<f32> {
+    let mut rng = keyed(PROBE_DOMAIN, seed, image);
+    rng.set_word_pos(u128::from(probe) << 32);
     gaussian_of(&mut rng, n)
 }
 
@@ -116,6 +131,23 @@ mod tests {
             assert!(one.iter().zip(&other).all(|(a, b)| a != b));
         }
         assert_eq!(one[..7], along_the_path(1, 1, 0, 7));
+    }
+
+    #[test]
+    fn probes_share_nothing_with_each_other_and_are_fair() {
+        let one = rademacher(1, 1, 0, 512);
+        assert!(one.iter().all(|v| v.abs() == 1.0));
+        assert_eq!(one[..7], rademacher(1, 1, 0, 7));
+        for other in [rademacher(1, 1, 1, 512), rademacher(1, 2, 0, 512), rademacher(2, 1, 0, 512)] {
+            // A sum of 512 fair signs is within five standard deviations, 5 sqrt(512).
+            let agree: f32 = one.iter().zip(&other).map(|(a, b)| a * b).sum();
+            assert!(agree.abs() < 114.0, "{agree}");
+        }
+        assert!(one.iter().sum::<f32>().abs() < 114.0);
+        let gaussian_one = gaussian_probe(1, 1, 0, 64);
+        for other in [gaussian_probe(1, 1, 1, 64), gaussian(1, 1, 64), along_the_path(1, 1, 0, 64)] {
+            assert!(gaussian_one.iter().zip(&other).all(|(a, b)| a != b));
+        }
     }
 
     #[test]

@@ -370,6 +370,67 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_id_of_any_family_suggests_the_nearest_and_lists_all() {
+        for family in families() {
+            let accepted: Vec<_> = family.entries.iter().map(|entry| entry.id).collect();
+            for id in &accepted {
+                // A letter too many, and where the id is long enough, a letter too few.
+                let mut typos = vec![format!("{id}x"), id.to_uppercase() + "?"];
+                typos.extend((id.len() > 3).then(|| id[..id.len() - 1].to_owned()));
+                for typo in typos.iter().filter(|typo| !accepted.contains(&typo.as_str())) {
+                    let refused = Choice::parse(family.kind, family.entries.iter().copied(), typo);
+                    let Err(Error::UnknownId { kind, got, nearest, accepted: listed }) = refused else {
+                        panic!("{typo}: {refused:?}");
+                    };
+                    assert_eq!((kind, &got, &listed), (family.kind, typo, &accepted));
+                    if typo.to_lowercase() == *typo {
+                        // Where two ids begin alike (heun, heun3) either may be meant.
+                        assert!(
+                            nearest.is_some_and(|n| n == *id
+                                || n.starts_with(typo.as_str())
+                                || id.starts_with(n)),
+                            "{typo}: {nearest:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_every_family_is_kept_in_its_range_and_survives_its_text() {
+        let mut checked = 0;
+        for family in families() {
+            for entry in family.entries.iter().copied() {
+                let entries = || family.entries.iter().copied();
+                for spec in entry.params {
+                    for value in [spec.min, spec.max, spec.default] {
+                        let text = format!("{}:{}={value}", entry.id, spec.name);
+                        let choice = Choice::parse(family.kind, entries(), &text).unwrap();
+                        assert_eq!(choice.get(spec.name), Some(value), "{text}");
+                        let again = Choice::parse(family.kind, entries(), &choice.to_string());
+                        assert_eq!(again, Ok(choice), "{text}");
+                    }
+                    for value in [spec.min - spec.step, spec.max + spec.step, f64::NAN, f64::INFINITY] {
+                        let text = format!("{}:{}={value}", entry.id, spec.name);
+                        let refused = Choice::parse(family.kind, entries(), &text).unwrap_err().to_string();
+                        for part in [entry.id, spec.name, &spec.min.to_string(), &spec.max.to_string()] {
+                            assert!(refused.contains(part), "{text}: {refused}");
+                        }
+                    }
+                    let text = format!("{}:{}q=1", entry.id, spec.name);
+                    match Choice::parse(family.kind, entries(), &text) {
+                        Err(Error::UnknownParameter { nearest, .. }) => assert!(nearest.is_some(), "{text}"),
+                        other => panic!("{text}: {other:?}"),
+                    }
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 20, "{checked}");
+    }
+
+    #[test]
     fn a_changed_parameter_is_checked_like_a_parsed_one() {
         let shift = Schedule::parse("shift").unwrap();
         assert_eq!(shift.with("k", 5.0).unwrap().to_string(), "shift:k=5");

@@ -30,7 +30,7 @@ pub(crate) fn normal_quantile(u: f64) -> f64 {
     if u > 0.5 {
         return -normal_quantile(1.0 - u);
     }
-    invert(|z| normal_cdf(z), -40.0, 0.0, u)
+    invert(normal_cdf, -40.0, 0.0, u)
 }
 
 /// The x below which a Beta(a, b) value lies with probability u in (0, 1).

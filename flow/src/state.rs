@@ -51,6 +51,22 @@ pub trait Rows: State {
     fn inner(a: &Self, b: &Self) -> impl Future<Output = Result<Vec<f64>, Error>>;
 }
 
+/// A batch whose values can be given by the host and read back: what probes and measurements need.
+pub trait Elements: Rows {
+    /// How many values a sample has.
+    fn elements(&self) -> usize;
+
+    /// So many samples with these values, one sample after another. Of this shape where the number of values allows it,
+    /// else each sample is a list.
+    fn with_values(&self, values: &[f64]) -> Self;
+
+    /// For each sample the list of its <a_k, b_k>, one for each pair (a_k, b_k). There is at least one pair.
+    fn inner_columns(pairs: &[(&Self, &Self)]) -> Self;
+
+    /// All values, one sample after another.
+    fn values(&self) -> impl Future<Output = Result<Vec<f64>, Error>>;
+}
+
 /// Added to a squared length that is divided by (Fan et al. 2025, arXiv 2503.18886).
 pub(crate) const LEAST_SQUARE: f64 = 1e-8;
 
@@ -124,6 +140,24 @@ impl Rows for Vec<f64> {
     }
 }
 
+impl Elements for Vec<f64> {
+    fn elements(&self) -> usize {
+        self.len()
+    }
+
+    fn with_values(&self, values: &[f64]) -> Self {
+        values.to_vec()
+    }
+
+    fn inner_columns(pairs: &[(&Self, &Self)]) -> Self {
+        pairs.iter().map(|(a, b)| dot(a, b)).collect()
+    }
+
+    async fn values(&self) -> Result<Vec<f64>, Error> {
+        Ok(self.clone())
+    }
+}
+
 /// A batch of samples in double precision.
 impl State for Vec<Vec<f64>> {
     fn combine(terms: &[(f64, &Self)]) -> Self {
@@ -171,6 +205,26 @@ impl Rows for Vec<Vec<f64>> {
 
     async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
         Ok(a.iter().zip(b).map(|(a, b)| dot(a, b)).collect())
+    }
+}
+
+impl Elements for Vec<Vec<f64>> {
+    fn elements(&self) -> usize {
+        self.first().map_or(0, Vec::len)
+    }
+
+    fn with_values(&self, values: &[f64]) -> Self {
+        let each = values.len() / self.len().max(1);
+        (0..self.len()).map(|i| values[i * each..(i + 1) * each].to_vec()).collect()
+    }
+
+    fn inner_columns(pairs: &[(&Self, &Self)]) -> Self {
+        let samples = pairs.first().map_or(0, |(a, _)| a.len());
+        (0..samples).map(|i| pairs.iter().map(|(a, b)| dot(&a[i], &b[i])).collect()).collect()
+    }
+
+    async fn values(&self) -> Result<Vec<f64>, Error> {
+        Ok(self.concat())
     }
 }
 

@@ -7,6 +7,8 @@
 pub mod architecture;
 pub mod classifier;
 pub mod conditional;
+#[cfg(feature = "autodiff")]
+pub mod differentiated;
 pub mod layers;
 pub mod network;
 pub mod unet;
@@ -15,6 +17,8 @@ pub mod weights;
 pub use architecture::{Architecture, ArchitectureError};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use conditional::ConditionalNetwork;
+#[cfg(feature = "autodiff")]
+pub use differentiated::Differentiated;
 pub use network::Network;
 pub use unet::{UNet, UNetConfig};
 pub use weights::{WeightError, Weights};

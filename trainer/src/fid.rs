@@ -314,7 +314,11 @@ fn bootstrap(
         for (first, worker) in workers.into_iter().enumerate() {
             match worker.join() {
                 Ok(part) => {
-                    distances[first..].iter_mut().step_by(threads).zip(part?).for_each(|(d, value)| *d = value);
+                    distances[first..]
+                        .iter_mut()
+                        .step_by(threads)
+                        .zip(part?)
+                        .for_each(|(d, value)| *d = value);
                 }
                 Err(panic) => std::panic::resume_unwind(panic),
             }

@@ -149,7 +149,10 @@ pub fn trial(
 pub fn table(fits: &[Fit], counts: &[usize]) -> Result<KnotTable> {
     let mut rows = Vec::with_capacity(counts.len());
     for steps in counts {
-        let fit = steps.checked_sub(1).and_then(|i| fits.get(i)).with_context(|| format!("no fit of {steps} steps"))?;
+        let fit = steps
+            .checked_sub(1)
+            .and_then(|i| fits.get(i))
+            .with_context(|| format!("no fit of {steps} steps"))?;
         rows.push((*steps, fit.knots.iter().map(|t| (t * 1e6).round() / 1e6).collect()));
     }
     Ok(KnotTable::new(rows)?)
@@ -175,7 +178,12 @@ impl<F: Field<Tensor<4>>> Field<Tensor<4>> for Remembering<F> {
         Ok(velocity)
     }
 
-    fn velocity_rows(&mut self, times: &[f64], rows: &[usize], x: &Tensor<4>) -> Result<Tensor<4>, flow::Error> {
+    fn velocity_rows(
+        &mut self,
+        times: &[f64],
+        rows: &[usize],
+        x: &Tensor<4>,
+    ) -> Result<Tensor<4>, flow::Error> {
         self.field.velocity_rows(times, rows, x)
     }
 

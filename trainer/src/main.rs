@@ -1,4 +1,4 @@
-//! The command line `flow-digits`: data, train, sample, eval, export, knots, study, inspect, list.
+//! The command line `flow-digits`: see [`Command`] for its subcommands.
 
 mod commands;
 
@@ -36,8 +36,14 @@ enum Command {
     Knots(commands::knots::Args),
     /// Compare models, solvers, schedules, budgets and guidance from the same noises
     Study(commands::study::Args),
+    /// Draw schedules, trajectories or the velocity field, as SVG
+    Plot(commands::plot::Args),
     /// Print what a recipe, checkpoint or model file is: parameters, multiply-adds, facts
     Inspect(commands::inspect::Args),
+    /// How probable real images are under a model: nats, and bits a pixel
+    Likelihood(commands::likelihood::Args),
+    /// Turn an image into its noise, and draw it again from that, or another digit
+    Invert(commands::invert::Args),
     /// Print the registries: solvers, schedules, paths, couplings, times, guidance, models
     List(commands::list::Args),
 }
@@ -51,7 +57,10 @@ fn main() -> ExitCode {
         Command::Export(args) => commands::export::run(&args),
         Command::Knots(args) => commands::knots::run(&args),
         Command::Study(args) => commands::study::run_study(&args),
+        Command::Plot(args) => commands::plot::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Likelihood(args) => commands::likelihood::run(&args),
+        Command::Invert(args) => commands::invert::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match outcome {

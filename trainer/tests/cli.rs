@@ -44,7 +44,20 @@ fn list_prints_every_registry_with_orders_costs_and_ranges() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["data", "train", "sample", "eval", "export", "knots", "study", "inspect", "list"] {
+    for command in [
+        "data",
+        "train",
+        "sample",
+        "eval",
+        "export",
+        "knots",
+        "study",
+        "plot",
+        "inspect",
+        "list",
+        "likelihood",
+        "invert",
+    ] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains(&format!("flow-digits {command}")), "{help}");
         assert!(help.contains("Examples:"), "{help}");
@@ -101,6 +114,34 @@ fn mistakes_are_named_with_what_is_accepted() {
 }
 
 #[test]
+fn figures_are_written_and_mistakes_about_them_are_named_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("new/schedules.svg");
+    let out = out.to_str().unwrap();
+    let said = stdout(&["plot", "schedules", "linear", "shift:k=5", "--steps", "4", "--out", out]);
+    assert!(said.contains(out), "{said}");
+    let svg = std::fs::read_to_string(out).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("data-label=\"shift:k=5\""), "{svg}");
+    let model = "public/models/mnist-unet.safetensors";
+    let nearest = stderr(&["plot", "schedules", "liner"]);
+    assert!(nearest.contains("`linear`"), "{nearest}");
+    let figure = stderr(&["plot", "trajectory"]);
+    assert!(figure.contains("'trajectories'"), "{figure}");
+    let fitted = stderr(&["plot", "schedules", "optimal"]);
+    assert!(fitted.contains("--model"), "{fitted}");
+    let ending = stderr(&["plot", "velocity", model, "--out", "velocity.png"]);
+    assert!(ending.contains("velocity.png") && ending.contains(".svg"), "{ending}");
+    let range = stderr(&["plot", "velocity", model, "--block", "9"]);
+    assert!(range.contains("1..=7"), "{range}");
+    let count = stderr(&["plot", "velocity", model, "--count", "9"]);
+    assert!(count.contains("--count"), "{count}");
+    let projection = stderr(&["plot", "trajectories", model, "--projection", "pcaa"]);
+    assert!(projection.contains("pca") && projection.contains("random"), "{projection}");
+    let solver = stderr(&["plot", "trajectories", model, "--solver", "huen"]);
+    assert!(solver.contains("`heun`"), "{solver}");
+}
+
+#[test]
 fn a_damaged_model_is_refused_where_its_manifest_tells() {
     let folder = tempfile::tempdir().unwrap();
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../public/models");
@@ -135,4 +176,112 @@ fn a_full_or_closed_output_is_no_panic() {
         "/dev/full",
     ]);
     assert!(saved.contains("no ordinary file"), "{saved}");
+}
+
+const MODEL: &str = "public/models/mnist-unet.safetensors";
+
+/// A test set of three images, each a stroke of its own height, as IDX files.
+fn strokes(folder: &std::path::Path) {
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28];
+    for image in 0..3 {
+        images.extend((0..784).map(|i| {
+            let (y, x) = (i / 28, i % 28);
+            if (13..16).contains(&x) && (4 + image..24).contains(&y) { 250 } else { 0 }
+        }));
+    }
+    std::fs::write(folder.join("t10k-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(folder.join("t10k-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 3, 1, 1, 7]).unwrap();
+}
+
+#[test]
+fn a_likelihood_has_error_bars_and_does_not_depend_on_the_other_images() {
+    let folder = tempfile::tempdir().unwrap();
+    strokes(folder.path());
+    let ask = |index: &str, images: &str| -> serde_json::Value {
+        let out = folder.path().join("likelihood.json");
+        let data = folder.path().to_str().unwrap();
+        let path = out.to_str().unwrap();
+        let options = ["--probes", "2", "--steps", "3", "--index", index, "--images", images];
+        let text = stdout(&[&["likelihood", MODEL, "--data", data, "--out", path], &options[..]].concat());
+        assert!(text.contains("bits a pixel") && text.contains("uniform dequantization"), "{text}");
+        serde_json::from_str(&std::fs::read_to_string(out).unwrap()).unwrap()
+    };
+    let (all, last) = (ask("0", "3"), ask("2", "1"));
+    let images = all["images"].as_array().unwrap();
+    assert_eq!((images.len(), all["dimensions"].as_u64()), (3, Some(784)));
+    for image in images {
+        let [nats, bits] = ["nats", "bits_per_dimension"].map(|key| image[key].as_f64().unwrap());
+        assert!((bits + nats / (784.0 * std::f64::consts::LN_2)).abs() < 1e-9);
+        // Uniform grey levels would take 8 bits.
+        assert!(bits > 0.0 && bits < 8.0, "{bits}");
+        assert!(image["standard_error"].as_f64().unwrap() > 0.0);
+        // Three Heun steps look six times, two probes each, forth and back.
+        assert_eq!(image["evaluations"].as_u64(), Some(6 * 2 * 2));
+    }
+    assert!(all["nats"]["error_of_images"].as_f64().unwrap() > 0.0);
+    let (together, alone) = (&images[2], &last["images"][0]);
+    assert_eq!((&together["label"], &together["image"]), (&alone["label"], &alone["image"]));
+    let nats = |value: &serde_json::Value| value["nats"].as_f64().unwrap();
+    assert!((nats(together) - nats(alone)).abs() < 0.5, "{together} {alone}");
+}
+
+#[test]
+fn an_inverted_image_comes_back_and_its_strip_shows_all_that_was_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    strokes(folder.path());
+    let out = folder.path().join("strip.png");
+    let (data, path) = (folder.path().to_str().unwrap(), out.to_str().unwrap());
+    let size = || {
+        let file = std::io::BufReader::new(std::fs::File::open(&out).unwrap());
+        png::Decoder::new(file).read_info().unwrap().info().size()
+    };
+    let solver = ["--solver", "rk4", "--steps", "20"];
+    let from_data = ["invert", MODEL, "--data", data, "--out", path, "--index", "1", "--images", "2"];
+    let text = stdout(&[&from_data[..], &solver, &["--to", "3", "--guidance", "2"]].concat());
+    assert!(text.contains("test image 1 as 1") && text.contains("test image 2 as 7"), "{text}");
+    assert!(text.contains("80 evaluations to the noise, 80 back"), "{text}");
+    assert!(text.contains("as 3, guidance 2: 160 evaluations"), "{text}");
+    // Two rows of four images of 28 pixels, four times as large, with gutters of four.
+    assert_eq!(size(), (4 * 116 + 4, 2 * 116 + 4));
+    for line in text.lines().filter(|line| line.contains("round trip RMS")) {
+        let rms = line.split("RMS ").nth(1).unwrap().split(',').next().unwrap().parse::<f64>().unwrap();
+        assert!(rms < 0.02, "{line}");
+    }
+
+    // The picture itself as a PNG, dark on light.
+    let own = folder.path().join("own.png");
+    let mut encoder = png::Encoder::new(std::fs::File::create(&own).unwrap(), 28, 28);
+    encoder.set_color(png::ColorType::Grayscale);
+    let light: Vec<u8> = (0..784).map(|i| if (13..16).contains(&(i % 28)) { 0 } else { 255 }).collect();
+    encoder.write_header().unwrap().write_image_data(&light).unwrap();
+    let own = own.to_str().unwrap();
+    let text = stdout(&["invert", MODEL, "--png", own, "--dark-on-light", "--steps", "4", "--out", path]);
+    assert!(text.contains("without a class"), "{text}");
+    assert_eq!(size(), (3 * 116 + 4, 116 + 4));
+
+    let wrong = stderr(&["invert", MODEL, "--png", path, "--out", path]);
+    assert!(wrong.contains("352 x 120") && wrong.contains("28 x 28"), "{wrong}");
+}
+
+#[test]
+fn what_cannot_be_asked_of_an_image_is_refused_with_what_is_accepted() {
+    let probes = stderr(&["likelihood", MODEL, "--probes", "0"]);
+    assert!(probes.contains("1 to 4096"), "{probes}");
+    let digit = stderr(&["likelihood", MODEL, "--digit", "3"]);
+    assert!(digit.contains("--digit"), "{digit}");
+    let missing = stderr(&["likelihood", MODEL, "--data", "/nonexistent"]);
+    assert!(missing.contains("t10k-images-idx3-ubyte") && missing.contains("flow-digits data"), "{missing}");
+    let folder = tempfile::tempdir().unwrap();
+    strokes(folder.path());
+    let data = folder.path().to_str().unwrap();
+    let many = stderr(&["likelihood", MODEL, "--data", data, "--index", "2", "--images", "2"]);
+    assert!(many.contains("3 test images"), "{many}");
+    let noisy = stderr(&["likelihood", MODEL, "--data", data, "--images", "1", "--solver", "sde-euler"]);
+    assert!(noisy.contains("sde-euler") && noisy.contains("heun"), "{noisy}");
+    let unguided = stderr(&["invert", MODEL, "--guidance", "2", "--out", "x.png"]);
+    assert!(unguided.contains("--to"), "{unguided}");
+    let any = stderr(&["invert", MODEL, "--to", "any", "--out", "x.png"]);
+    assert!(any.contains("0 to 9"), "{any}");
+    let both = stderr(&["invert", MODEL, "--png", "a.png", "--index", "1", "--out", "x.png"]);
+    assert!(both.contains("--png"), "{both}");
 }

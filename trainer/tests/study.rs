@@ -120,7 +120,8 @@ fn a_study_that_was_killed_goes_on_without_repeating_a_cell_and_tells_of_those_t
     let dir = folder.path();
     recipe(dir);
 
-    let mut child = command(dir, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command(dir, &["--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while lines(dir).len() < 2 && start.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(2));
@@ -136,12 +137,17 @@ fn a_study_that_was_killed_goes_on_without_repeating_a_cell_and_tells_of_those_t
     assert_eq!(after[..before.len()], before[..], "finished cells stay as they were");
     let keys: BTreeSet<String> = after
         .iter()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["key"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["key"].as_str().unwrap().to_owned()
+        })
         .collect();
     assert_eq!(keys.len(), after.len(), "no cell twice");
     // Two models: Euler and sde-euler at 2 and 6, dopri5 at 6 and under the tolerance; guidance 1 is a cell of the grid.
     assert_eq!(after.len(), 2 * 6 + 3);
-    assert!(said.contains(&format!("{} cells to compute, {} in the ledger", 15 - before.len(), before.len())), "{said}");
+    assert!(
+        said.contains(&format!("{} cells to compute, {} in the ledger", 15 - before.len(), before.len())),
+        "{said}"
+    );
 
     let results: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(dir.join("public.json")).unwrap()).unwrap();
@@ -160,7 +166,10 @@ fn a_study_that_was_killed_goes_on_without_repeating_a_cell_and_tells_of_those_t
         assert_eq!(cell["error"].is_null(), plan.solver.stochastic(), "{plan}");
     }
     let page = std::fs::read_to_string(dir.join("out/tiny.md")).unwrap();
-    assert!(page.contains("| Model b is better. |") && page.contains("takes 6 evaluations for one step"), "{page}");
+    assert!(
+        page.contains("| Model b is better. |") && page.contains("takes 6 evaluations for one step"),
+        "{page}"
+    );
     let table = std::fs::read_to_string(dir.join("out/tiny/cells.csv")).unwrap();
     assert_eq!(table.lines().count(), 1 + cells.len() + 4);
     for plot in ["grid", "scales"] {

@@ -40,6 +40,41 @@ pub enum Stepping {
     },
 }
 
+impl Stepping {
+    /// The first and the last time; none of a list without knots, which no run accepts.
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::Fixed { knots } => Some((*knots.first()?, *knots.last()?)),
+            Self::Adaptive { t0, t1, .. } => Some((*t0, *t1)),
+        }
+    }
+
+    /// The same way in the other direction.
+    pub fn reversed(&self) -> Self {
+        let mut reversed = self.clone();
+        match &mut reversed {
+            Self::Fixed { knots } => knots.reverse(),
+            Self::Adaptive { t0, t1, .. } => std::mem::swap(t0, t1),
+        }
+        reversed
+    }
+
+    /// The way back of a run from noise to data.
+    ///
+    /// # Errors
+    /// A run that leads from data to noise already.
+    pub(crate) fn back_to_noise(&self) -> Result<Self, Error> {
+        match self.ends() {
+            Some((t0, t1)) if t0 > t1 => Err(Error::Stepping {
+                what: "direction",
+                got: format!("from t = {t0} to {t1}"),
+                accepts: "times that rise from noise to data, as for drawing; the way back is made from them",
+            }),
+            _ => Ok(self.reversed()),
+        }
+    }
+}
+
 /// What a run needs to know beside its field, solver and steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {

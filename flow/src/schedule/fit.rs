@@ -127,7 +127,8 @@ mod tests {
     }
 
     fn fitted(times: &[f64], most: usize) -> Vec<Fit> {
-        let steps = |x: &f64, k: usize, to: &[usize]| Ok(to.iter().map(|j| euler(*x, times[k], times[*j])).collect());
+        let steps =
+            |x: &f64, k: usize, to: &[usize]| Ok(to.iter().map(|j| euler(*x, times[k], times[*j])).collect());
         fit(times, 0.0, most, steps, |x, j| Ok((x - times[j].powi(8)).abs())).unwrap()
     }
 
@@ -156,7 +157,13 @@ mod tests {
     fn on_a_flow_that_bends_late_the_fitted_knots_beat_even_ones() {
         for (i, fit) in fitted(&grid(60), 16).iter().enumerate().skip(1) {
             let even = Schedule::default().knots(i + 1).unwrap();
-            assert!(fit.error < 0.75 * error_of(&even), "{} steps: {} and {}", i + 1, fit.error, error_of(&even));
+            assert!(
+                fit.error < 0.75 * error_of(&even),
+                "{} steps: {} and {}",
+                i + 1,
+                fit.error,
+                error_of(&even)
+            );
         }
     }
 

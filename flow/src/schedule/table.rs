@@ -26,8 +26,9 @@ impl KnotTable {
                 let got = format!("knots from {} to {}", knots[0], knots[steps]);
                 return Err(refuse(got, "knots from 0 to 1"));
             }
-            // Written so that NaN is refused.
-            if let Some(pair) = knots.windows(2).find(|k| !(k[0] < k[1])) {
+            // A NaN is not less than anything, so it is refused.
+            let rises = |k: &[f64]| k[0] < k[1];
+            if let Some(pair) = knots.windows(2).find(|k| !rises(k)) {
                 return Err(refuse(format!("{} before {}", pair[0], pair[1]), "strictly increasing knots"));
             }
             table.insert(steps, knots);

@@ -124,6 +124,20 @@ impl Solver {
         self.rule().stochastic()
     }
 
+    /// Whether it follows the flow itself: no noise is added on the way, or its level is set to 0.
+    pub fn deterministic(&self) -> bool {
+        !self.stochastic() || self.choice.get("noise") == Some(0.0)
+    }
+
+    /// Refuses a solver that adds noise where `what` is asked for.
+    pub(crate) fn require_deterministic(&self, what: &'static str) -> Result<(), Error> {
+        if self.deterministic() {
+            return Ok(());
+        }
+        let accepted = Self::all().filter(Self::deterministic).map(|solver| solver.id()).collect();
+        Err(Error::Stochastic { solver: self.to_string(), what, accepted })
+    }
+
     /// The tableau, if it is a Runge-Kutta method.
     pub fn tableau(&self) -> Option<&'static Tableau> {
         self.rule().tableau()

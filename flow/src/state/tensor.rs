@@ -1,6 +1,6 @@
 //! Burn's tensors as states: samples along axis 0, everything else is one sample's elements.
 
-use super::{LEAST_SQUARE, Rows, State};
+use super::{Elements, LEAST_SQUARE, Rows, State};
 use crate::Error;
 use crate::noise::along_the_path;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -83,6 +83,46 @@ impl<const D: usize> Rows for Tensor<D> {
     async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
         read(inner_products(a, b), "an inner product").await
     }
+}
+
+impl<const D: usize> Elements for Tensor<D> {
+    fn elements(&self) -> usize {
+        self.shape().num_elements() / self.samples().max(1)
+    }
+
+    fn with_values(&self, values: &[f64]) -> Self {
+        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        let shape = if values.len() == self.shape().num_elements() {
+            self.dims()
+        } else {
+            listed::<D>(self.samples(), values.len())
+        };
+        Tensor::from_data(TensorData::new(values, shape), &self.device())
+    }
+
+    fn inner_columns(pairs: &[(&Self, &Self)]) -> Self {
+        let columns: Vec<Tensor<2>> = pairs.iter().map(|(a, b)| inner_products(a, b)).collect();
+        let samples = pairs.first().map_or(0, |(a, _)| a.samples());
+        let shape = listed::<D>(samples, samples * columns.len());
+        Tensor::cat(columns, 1).reshape(shape)
+    }
+
+    async fn values(&self) -> Result<Vec<f64>, Error> {
+        let data = self.clone().into_data_async().await;
+        let data = data.map_err(|error| Error::Field { reason: format!("reading a state: {error:?}") })?;
+        Ok(data.iter::<f64>().collect())
+    }
+}
+
+/// The shape of `samples` lists that hold so many values together: values along axis 1. A tensor of rank 1 has one
+/// value a sample.
+fn listed<const D: usize>(samples: usize, values: usize) -> [usize; D] {
+    let mut shape = [1; D];
+    shape[0] = samples;
+    if D > 1 {
+        shape[1] = values / samples.max(1);
+    }
+    shape
 }
 
 async fn read(x: Tensor<2>, what: &str) -> Result<Vec<f64>, Error> {
@@ -193,6 +233,14 @@ mod tests {
         let (c, d): (&[f64], &[f64]) = (&[1.0, 2.0, 3.0], &[0.5, 0.5, 0.5]);
         close(Rows::combine_rows(&[(c, &ta), (d, &tb)]), Rows::combine_rows(&[(c, &a), (d, &b)]));
         close(ta.gaussian(7, 10, 3), a.gaussian(7, 10, 3));
+        close(ta.with_values(&b.concat()), b.clone());
+        let listed = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+        close(ta.with_values(&listed), a.with_values(&listed));
+        assert_eq!((ta.elements(), a.elements()), (2, 2));
+        close(
+            Elements::inner_columns(&[(&ta, &tb), (&tb, &tb), (&ta, &ta)]),
+            Elements::inner_columns(&[(&a, &b), (&b, &b), (&a, &a)]),
+        );
         let inner = pollster::block_on(Rows::inner(&ta, &tb)).unwrap();
         let wanted = pollster::block_on(Rows::inner(&a, &b)).unwrap();
         assert!(inner.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5));

@@ -50,3 +50,18 @@ impl Rule for Mode {
         0.5 * (low + high)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_are_those_of_the_paper_s_formula() {
+        // u + 1.29 (cos^2(pi u / 2) - 1 + u) by hand: cos^2(pi / 8) = (1 + 1 / sqrt 2) / 2.
+        let quarter = 0.25 + 1.29 * (0.5 + 0.125f64.sqrt() - 0.75);
+        for (u, t) in [(0.0, 0.0), (0.25, quarter), (0.5, 0.5), (1.0, 1.0)] {
+            assert!((t_of(1.29, u) - t).abs() < 1e-15, "{u}");
+        }
+        assert_eq!(t_of(0.0, 0.3), 0.3);
+    }
+}

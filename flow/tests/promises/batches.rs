@@ -1,5 +1,6 @@
 //! A batch under a tolerance: every sample gets what it would get alone, and one that fails harms no other.
 
+use crate::common::unseen;
 use flow::Error;
 use flow::controller::Controller;
 use flow::field::FnField;
@@ -28,10 +29,7 @@ fn stepping(t0: f64, t1: f64, tolerance: f64, controller: &Controller) -> Steppi
 
 fn solve(solver: &Solver, stepping: &Stepping, x0: Batch, options: &Options) -> Outcome<Batch> {
     let mut field = FnField::new(bent);
-    pollster::block_on(integrate(&mut field, solver, stepping, x0, options, async |_| {
-        ControlFlow::Continue(())
-    }))
-    .unwrap()
+    unseen(&mut field, solver, stepping, x0, options).unwrap()
 }
 
 fn adaptive() -> impl Iterator<Item = Solver> {
@@ -96,15 +94,8 @@ fn a_sample_that_turns_to_nan_ends_alone() {
         let options = Options::default();
         let mut field = FnField::new(broken);
         let stepping = stepping(0.0, 1.0, 1e-6, &Controller::default());
-        let run = integrate(
-            &mut field,
-            &solver,
-            &stepping,
-            vec![vec![1.0], vec![5.0], vec![-2.0]],
-            &options,
-            async |_| ControlFlow::Continue(()),
-        );
-        let outcome = pollster::block_on(run).unwrap();
+        let run = unseen(&mut field, &solver, &stepping, vec![vec![1.0], vec![5.0], vec![-2.0]], &options);
+        let outcome = run.unwrap();
         let ends: Vec<End> = outcome.samples.iter().map(|sample| sample.end).collect();
         assert_eq!(ends, [End::Finished, End::StepTooSmall, End::Finished], "{}", solver.id());
         assert_eq!(outcome.end, End::StepTooSmall);
@@ -142,10 +133,8 @@ fn pi_control_meets_the_tolerance_and_rejects_fewer_steps_where_the_field_is_rou
         let stepping = stepping(0.0, 1.0, tolerance, controller);
         let options = Options::default();
         let mut field = FnField::new(rough);
-        let run = integrate(&mut field, &solver, &stepping, vec![0.3], &options, async |_| {
-            ControlFlow::Continue(())
-        });
-        pollster::block_on(run).unwrap()
+        let run = unseen(&mut field, &solver, &stepping, vec![0.3], &options);
+        run.unwrap()
     };
     let exact = run(&Controller::default(), 1e-12).x[0];
     let [integral, pi] = ["integral", "pi"].map(|id| run(&Controller::parse(id).unwrap(), 1e-6));
@@ -180,9 +169,8 @@ fn under_every_guidance_a_sample_of_a_batch_costs_what_it_costs_alone() {
     let run = |guidance: &Guidance, x0: Batch| {
         let options = Options::default();
         let mut field = Guided::new(guidance.clone(), Branches);
-        let run =
-            integrate(&mut field, &solver, &stepping, x0, &options, async |_| ControlFlow::Continue(()));
-        pollster::block_on(run).unwrap()
+        let run = unseen(&mut field, &solver, &stepping, x0, &options);
+        run.unwrap()
     };
     for guidance in Guidance::all() {
         let together = run(&guidance, starts());

@@ -1,14 +1,13 @@
 //! The measured order of every solver in the registry is the declared one: on a nonlinear, coupled problem that
 //! depends on time, with uniform and non-uniform knots, forward and in reverse.
 
-use crate::common::{deterministic, distance, solve};
+use crate::common::{deterministic, distance, solve, unseen};
 use flow::Error;
 use flow::field::FnField;
-use flow::integrate::{Options, Stepping, integrate};
+use flow::integrate::{Options, Stepping};
 use flow::path::Path;
 use flow::schedule::Schedule;
 use flow::solver::Solver;
-use std::ops::ControlFlow;
 
 /// The solution, chosen first: y0 = sigmoid(2 t + t^2), y1 = e^(-t^2).
 fn exact(t: f64) -> Vec<f64> {
@@ -145,10 +144,8 @@ fn the_exponential_solvers_are_exact_where_the_prediction_is_constant() {
             let options = Options { path: path.clone(), ..Options::default() };
             let x0 = vec![-1.3, 0.4];
             let start = path.interpolate(&x0, &vec![d; 2], 0.0);
-            let run = integrate(&mut field, &solver, &stepping, start, &options, async |_| {
-                ControlFlow::Continue(())
-            });
-            let outcome = pollster::block_on(run).unwrap();
+            let run = unseen(&mut field, &solver, &stepping, start, &options);
+            let outcome = run.unwrap();
             assert!(distance(&outcome.x, &path.interpolate(&x0, &vec![d; 2], 0.9)) < 1e-10, "{id} on {path}");
         }
     }

@@ -1,6 +1,6 @@
 //! Flows whose solutions are closed forms.
 
-use crate::common::{deterministic, distance, finite_data_velocity, solve};
+use crate::common::{deterministic, distance, finite_data_velocity, normal_cdf, solve, unseen};
 use flow::controller::Controller;
 use flow::field::FnField;
 use flow::integrate::{End, Options, Stepping, integrate};
@@ -8,11 +8,6 @@ use flow::path::Path;
 use flow::schedule::Schedule;
 use flow::solver::Solver;
 use std::ops::ControlFlow;
-
-/// Phi, the standard normal distribution's cumulative probability.
-fn normal_cdf(z: f64) -> f64 {
-    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
-}
 
 fn tight() -> (Solver, Stepping) {
     let stepping = Stepping::Adaptive {
@@ -44,6 +39,54 @@ fn one_gaussian_flows_to_another_by_an_affine_map_on_every_path() {
             x0.iter().map(|x| path.a(1.0) * m + r(1.0) * (x - path.a(0.0) * m) / r(0.0)).collect();
         assert_eq!(outcome.end, End::Finished);
         assert!(distance(&outcome.x, &expected) < 1e-8, "{path}: {:?}", outcome.x);
+    }
+}
+
+#[test]
+fn every_solver_carries_one_gaussian_to_another_on_every_path() {
+    // The same affine map, by 400 fixed steps of each solver.
+    let (m, sigma) = (1.5, 0.4);
+    let x0 = vec![-2.0, -0.3, 0.0, 1.0, 3.0];
+    let mut worst = [0.0; 2];
+    for path in Path::all() {
+        let r = |t: f64| (path.a(t).powi(2) * sigma * sigma + path.s(t).powi(2)).sqrt();
+        let velocity = |t: f64, x: &Vec<f64>| {
+            let dr = (path.a(t) * path.da(t) * sigma * sigma + path.s(t) * path.ds(t)) / r(t);
+            Ok(x.iter().map(|x| path.da(t) * m + dr / r(t) * (x - path.a(t) * m)).collect())
+        };
+        let expected: Vec<f64> =
+            x0.iter().map(|x| path.a(1.0) * m + r(1.0) * (x - path.a(0.0) * m) / r(0.0)).collect();
+        for solver in deterministic() {
+            let options = Options { path: path.clone(), ..Options::default() };
+            let stepping = Stepping::Fixed { knots: Schedule::recommended().knots(400).unwrap() };
+            let mut field = FnField::new(velocity);
+            let run = unseen(&mut field, &solver, &stepping, x0.clone(), &options);
+            let error = distance(&run.unwrap().x, &expected);
+            let (kind, allowed) = if solver.order() == 1 { (0, 0.05) } else { (1, 1e-3) };
+            worst[kind] = f64::max(worst[kind], error);
+            assert!(error < allowed, "{} on {path}: {error:e}", solver.id());
+        }
+    }
+    println!("first order {:e}, higher {:e}", worst[0], worst[1]);
+}
+
+#[test]
+fn every_solver_keeps_the_ranks_of_finite_data() {
+    // In one dimension F_t(x_t) = F_0(x_0), with F_t(x) = mean_i Phi((x - t d_i) / (1 - t)).
+    let data = vec![vec![-1.0], vec![0.2], vec![1.7]];
+    let end = 0.9;
+    let rank = |x: f64| {
+        data.iter().map(|d| normal_cdf((x - end * d[0]) / (1.0 - end))).sum::<f64>() / data.len() as f64
+    };
+    for solver in deterministic() {
+        for x0 in [-2.0, -0.5, 0.1, 1.3] {
+            let mut field = FnField::new(|t, x: &Vec<f64>| Ok(finite_data_velocity(&data, t, x)));
+            let knots = Schedule::recommended().knots(400).unwrap().into_iter().map(|t| t * end).collect();
+            let outcome = solve(&mut field, &solver, &Stepping::Fixed { knots }, vec![x0]).unwrap();
+            let error = (rank(outcome.x[0]) - normal_cdf(x0)).abs();
+            let allowed = if solver.order() == 1 { 0.02 } else { 1e-4 };
+            assert!(error < allowed, "{} from {x0}: {error:e}", solver.id());
+        }
     }
 }
 

@@ -8,6 +8,8 @@ mod batches;
 mod common;
 mod convergence;
 mod integrate;
+mod inversion;
 mod known_answers;
+mod likelihood;
 mod oracle;
 mod stochastic;

@@ -1,13 +1,12 @@
 //! Stochastic solvers: the marginals of the flow, and noise that belongs to the seed and the image alone.
 
-use crate::common::{distance, solve};
+use crate::common::{distance, solve, unseen};
 use flow::field::FnField;
-use flow::integrate::{Options, Stepping, integrate};
+use flow::integrate::{Options, Stepping};
 use flow::noise;
 use flow::path::Path;
 use flow::schedule::Schedule;
 use flow::solver::Solver;
-use std::ops::ControlFlow;
 
 fn stochastic() -> impl Iterator<Item = Solver> {
     Solver::all().filter(Solver::stochastic)
@@ -44,9 +43,8 @@ fn the_marginals_are_those_of_the_flow_whatever_the_noise() {
             let stepping = Stepping::Fixed { knots: Schedule::default().knots(200).unwrap() };
             let mut field = FnField::new(velocity);
             let options = Options { seed: 9, ..Options::default() };
-            let run =
-                integrate(&mut field, &solver, &stepping, x0, &options, async |_| ControlFlow::Continue(()));
-            let x = pollster::block_on(run).unwrap().x.concat();
+            let run = unseen(&mut field, &solver, &stepping, x0, &options);
+            let x = run.unwrap().x.concat();
             let mean = x.iter().sum::<f64>() / n as f64;
             let std = (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
             // Four standard errors, and what 200 steps of first order are off.
@@ -64,8 +62,8 @@ fn an_image_s_way_depends_on_its_seed_and_number_and_not_on_its_neighbours() {
     let run = |solver: &Solver, x0: Vec<Vec<f64>>, seed: u64, first_image: u64| {
         let options = Options { seed, first_image, ..Options::default() };
         let mut field = FnField::new(velocity);
-        let run = integrate(&mut field, solver, &stepping, x0, &options, async |_| ControlFlow::Continue(()));
-        pollster::block_on(run).unwrap().x
+        let run = unseen(&mut field, solver, &stepping, x0, &options);
+        run.unwrap().x
     };
     for solver in stochastic() {
         let starts = vec![vec![0.1, 0.2], vec![1.0, 2.0], vec![-1.0, 0.0]];

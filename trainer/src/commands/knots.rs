@@ -1,7 +1,7 @@
 //! `flow-digits knots`: fits the schedule `optimal` to a model and writes the knots into its manifest.
 
-use super::plan::PlanArgs;
 use anyhow::{Context, Result, bail};
+use flow::plan::SamplePlan;
 use flow::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressStyle};
 use model_export::manifest::{FittedKnots, Manifest};
@@ -14,7 +14,7 @@ use trainer::source::Source;
 const EXAMPLES: &str = "\
 Examples:
   flow-digits knots public/models/mnist-unet.safetensors
-  flow-digits knots public/models/mnist-unet.safetensors --for 4,5,8 --solver heun --guidance 2 --dry-run
+  flow-digits knots public/models/mnist-unet.safetensors --steps 4,5,8 --solver heun --guidance 2 --dry-run
 
 The knots go into manifest.json beside the model; `--schedule optimal` then takes them, here and on the page.";
 
@@ -24,10 +24,17 @@ pub(crate) struct Args {
     /// An exported model that a manifest beside it lists
     model: PathBuf,
     /// Numbers of steps to fit, separated by commas
-    #[arg(long = "for", value_name = "STEPS", value_delimiter = ',', default_value = "2,3,4,5,6,8,10,12")]
+    #[arg(long, value_delimiter = ',', default_value = "2,3,4,5,6,8,10,12")]
     steps: Vec<usize>,
-    #[command(flatten)]
-    plan: PlanArgs,
+    /// Solver whose steps they are: one of those with a tableau
+    #[arg(long, default_value = "heun")]
+    solver: String,
+    /// Guidance: a scale (1 is without), or a form with parameters
+    #[arg(long, default_value = "1", allow_hyphen_values = true)]
+    guidance: String,
+    /// Seed of the trajectories' noise
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
     /// Intervals of the grid that knots are chosen from; the work grows with its square
     #[arg(long, default_value_t = 32)]
     grid: usize,
@@ -45,10 +52,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let (most, least) = (args.steps.iter().max().copied(), args.steps.iter().min().copied());
     let (Some(most), Some(1..)) = (most, least) else {
-        bail!("--for takes numbers of steps from 1 to {}, the intervals of the grid", args.grid);
+        bail!("--steps takes numbers of steps from 1 to {}, the intervals of the grid", args.grid);
     };
     if most > args.grid {
-        bail!("--for {most}: accepted are 1 to {}, the intervals of the grid; --grid gives more", args.grid);
+        bail!(
+            "--steps {most}: accepted are 1 to {}, the intervals of the grid; --grid gives more",
+            args.grid
+        );
     }
     let folder = args.model.parent().map(PathBuf::from).unwrap_or_default();
     let manifest_path = folder.join("manifest.json");
@@ -59,13 +69,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let opened = args.device.open()?;
     trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
-    let mut plan = args.plan.plan("guidance=1")?;
-    plan.model.clone_from(&source.name);
+    let plan = SamplePlan {
+        model: source.name.clone(),
+        solver: args.solver.parse()?,
+        guidance: args.guidance.parse()?,
+        seed: args.seed,
+        ..SamplePlan::default()
+    };
     let sampler = Sampler::of(&source, &opened.device);
     let options = FitOptions { plan, most, grid: args.grid, images: args.images };
 
     let bar = ProgressBar::new(options.evaluations() as u64);
-    if let Ok(style) = ProgressStyle::with_template("fitting    {bar:30} {pos}/{len} evaluations, {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("fitting    {bar:30} {pos}/{len} evaluations, {eta} left")
+    {
         bar.set_style(style);
     }
     let fits = fit_knots(&sampler, &options, |n| bar.inc(n as u64))?;
@@ -91,7 +107,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("{} does not list {file}: `flow-digits export` does", manifest_path.display());
     };
     entry.knots = Some(FittedKnots {
-        plan: format!("solver={}&guidance={}&seed={}", options.plan.solver, options.plan.guidance, options.plan.seed),
+        plan: format!(
+            "solver={}&guidance={}&seed={}",
+            options.plan.solver, options.plan.guidance, options.plan.seed
+        ),
         rows: knots.iter().map(|(steps, row)| (steps, row.to_vec())).collect(),
     });
     manifest.check()?;

@@ -1,4 +1,4 @@
-//! `flow-digits list`: the registries, as a table or as JSON.
+//! `flow-digits list`: the registries, as a table, as JSON or as a page of Markdown.
 
 use anyhow::{Context, Result, bail};
 use flow::solver::Solver;
@@ -10,7 +10,8 @@ const EXAMPLES: &str = "\
 Examples:
   flow-digits list
   flow-digits list solvers
-  flow-digits list schedules --json";
+  flow-digits list schedules --json
+  flow-digits list --markdown";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -20,12 +21,19 @@ pub(crate) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// As Markdown, all of them but the models: docs/solvers-and-schedules.md
+    #[arg(long, conflicts_with_all = ["json", "family"])]
+    markdown: bool,
     /// Folder of the models' manifest
     #[arg(long, default_value = super::MODELS)]
     models: PathBuf,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.markdown {
+        trainer::outln!("{}", trainer::reference::markdown().trim_end());
+        return Ok(());
+    }
     let families = flow::registry::families();
     let known: Vec<&str> = families.iter().map(|f| f.plural).chain(["models"]).collect();
     if let Some(asked) = &args.family

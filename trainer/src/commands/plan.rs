@@ -46,14 +46,18 @@ impl PlanArgs {
 
     /// The first flag that says which pictures to draw rather than how.
     pub(crate) fn names_pictures(&self) -> Option<&'static str> {
-        let named = |key: &str, flag: &Option<String>| {
-            let in_plan = |p: &str| p.split('&').any(|pair| pair.starts_with(&format!("{key}=")));
-            flag.is_some() || self.plan.as_deref().is_some_and(in_plan)
+        let in_plan = |key: &str| {
+            let has = |p: &str| p.split('&').any(|pair| pair.starts_with(&format!("{key}=")));
+            self.plan.as_deref().is_some_and(has)
         };
-        [("digit", &self.digit), ("count", &self.count)]
-            .into_iter()
-            .find(|(key, flag)| named(key, flag))
-            .map(|(key, _)| key)
+        let named = self.digit.is_some() || in_plan("digit");
+        if named { Some("digit") } else { self.names_count() }
+    }
+
+    /// The flag that says how many pictures to draw, if it is given.
+    pub(crate) fn names_count(&self) -> Option<&'static str> {
+        let has = |p: &str| p.split('&').any(|pair| pair.starts_with("count="));
+        (self.count.is_some() || self.plan.as_deref().is_some_and(has)).then_some("count")
     }
 
     /// The plan that the flags describe, on top of `default`.

@@ -54,7 +54,11 @@ pub(crate) fn run_study(args: &Args) -> Result<()> {
     let mut recipe = StudyRecipe::open(&args.recipe)?;
     if let Some(images) = args.images {
         if !trainer::study::IMAGES.contains(&images) {
-            bail!("--images {images}: accepted are {} to {}", trainer::study::IMAGES.start(), trainer::study::IMAGES.end());
+            bail!(
+                "--images {images}: accepted are {} to {}",
+                trainer::study::IMAGES.start(),
+                trainer::study::IMAGES.end()
+            );
         }
         recipe.images = images;
         recipe.parts.iter_mut().for_each(|part| part.images = None);
@@ -85,7 +89,9 @@ pub(crate) fn run_study(args: &Args) -> Result<()> {
             .cloned()
             .collect();
         let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent}% {msg}, {elapsed} gone, {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:24} {percent}% {msg}, {elapsed} gone, {eta} left")
+        {
             bar.set_style(style);
         }
         let options = Options { device: args.device.clone(), judge: args.judge.clone(), jobs: args.jobs };
@@ -96,7 +102,10 @@ pub(crate) fn run_study(args: &Args) -> Result<()> {
         failed = run(&recipe, &wanted, &models, &ledger, &options, begin, &|progress| match progress {
             Progress::Work(done) => bar.inc(done),
             Progress::Done(plan, figure) => {
-                let what = format!("{} {} {} -> FID {:.2}", plan.solver, plan.schedule, figure.evaluations, figure.fid);
+                let what = format!(
+                    "{} {} {} -> FID {:.2}",
+                    plan.solver, plan.schedule, figure.evaluations, figure.fid
+                );
                 if bar.is_hidden() {
                     trainer::errln!("{what}");
                 }
@@ -106,13 +115,18 @@ pub(crate) fn run_study(args: &Args) -> Result<()> {
         })?;
         bar.finish_and_clear();
     }
-    let findings = Findings::gather(&recipe, &cells, &models, &ledger, (judge.description.clone(), reference))?;
+    let findings =
+        Findings::gather(&recipe, &cells, &models, &ledger, (judge.description.clone(), reference))?;
     for path in report::write(&findings, &args.recipe, &args.out, &args.public)? {
         trainer::outln!("wrote {}", path.display());
     }
     for verdict in &findings.verdicts {
         let [pro, contra, open] = verdict.counts;
-        trainer::outln!("{}: {} ({pro} for, {contra} against, {open} undecided)", verdict.says, verdict.conclusion);
+        trainer::outln!(
+            "{}: {} ({pro} for, {contra} against, {open} undecided)",
+            verdict.says,
+            verdict.conclusion
+        );
     }
     if failed > 0 {
         bail!("{failed} cells failed; the same command tries them again");

@@ -80,6 +80,15 @@ pub fn load_with(dir: &Path, mut warn: impl FnMut(&str)) -> Result<(Dataset, Dat
     Ok((train, test))
 }
 
+/// Reads the test set alone.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_test(dir: &Path) -> Result<Dataset, DataError> {
+    let [_, _, images, labels] = FILES;
+    load_set(dir, images, labels, &mut |warning: &str| crate::errln!("warning: {warning}"))
+}
+
 fn load_set(
     dir: &Path,
     images: File,

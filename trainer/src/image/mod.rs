@@ -2,8 +2,9 @@
 
 pub mod grid;
 pub mod npy;
+pub mod read;
 
-/// Why images were not written.
+/// Why images were not written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {

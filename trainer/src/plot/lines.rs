@@ -7,9 +7,8 @@
 
 use super::PlotError;
 use super::axis::Axis;
-use super::page::{Frame, MARGIN, Page, Plane, Type, width};
+use super::page::{Frame, MARGIN, Page, Plane, Type, fit, place, width};
 use super::palette::{FRAME, QUIET, TEXT, category};
-use super::svg::FINE;
 use plotters::element::{Circle, PathElement, Polygon};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor};
@@ -143,7 +142,7 @@ pub fn svg(chart: &LineChart) -> Result<String, PlotError> {
         page.line(&leader, looks[*i].color().mix(0.45).stroke_width(8))?;
         looks[*i].sample(&page, edge + 16.0, y)?;
         let label = Type::new(LEGEND, TEXT).at(HPos::Left, VPos::Center);
-        page.text(edge + 48.0, y, &fit(&series.label, legend - 52.0), label)?;
+        page.text(edge + 48.0, y, &fit(&series.label, legend - 52.0, LEGEND), label)?;
     }
     Ok(page.finish())
 }
@@ -187,7 +186,7 @@ pub fn panels_svg(panels: &Panels) -> Result<String, PlotError> {
         page.text(
             left + LEFT - 6.0,
             top + 14.0,
-            &fit(&chart.title, cell - LEFT),
+            &fit(&chart.title, cell - LEFT, 13.0),
             Type::new(13.0, TEXT).bold(),
         )?;
         let own = axes(&[chart], inner, high)?;
@@ -227,16 +226,6 @@ fn flow_legend(labels: &[&str], room: f64) -> Vec<(usize, f64)> {
         x += wide;
     }
     places
-}
-
-/// A text cut to a width, with an ellipsis where something is missing.
-fn fit(text: &str, room: f64) -> String {
-    if width(text, LEGEND) <= room {
-        return text.to_owned();
-    }
-    let letters = text.chars().count();
-    let kept = ((room / width("x", LEGEND)) as usize).saturating_sub(1).min(letters);
-    text.chars().take(kept).chain(['…']).collect()
 }
 
 /// Sorted places moved as little as needed so that they are `gap` apart and stay inside.
@@ -410,12 +399,6 @@ fn draw(
     Ok(plane)
 }
 
-/// Where a point lies on the page, in pixels.
-pub(super) fn place(plane: &Plane, point: &(f64, f64)) -> (f64, f64) {
-    let (x, y) = plane.map_coordinate(point);
-    (f64::from(x) / FINE, f64::from(y) / FINE)
-}
-
 /// An interval: bars where there are few, a tinted band where there are many.
 fn interval(plane: &Plane, band: &[(f64, f64, f64)], look: Look) -> Result<(), PlotError> {
     let band: Vec<_> =
@@ -502,7 +485,8 @@ mod tests {
             let series = vec![Series::new("a", points).with_band(band)];
             svg(&LineChart { series, ..LineChart::default() }).unwrap()
         };
-        assert_eq!((with(3).matches("<polygon").count(), with(40).matches("<polygon").count()), (0, 1));
+        // The page and the band are the filled shapes; the markers of the first series are circles.
+        assert_eq!((with(3).matches("<path").count(), with(40).matches("<path").count()), (1, 2));
     }
 
     #[test]

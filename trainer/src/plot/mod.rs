@@ -7,11 +7,17 @@
 use model_export::write_atomically;
 use std::path::Path;
 
+mod arrows;
 mod axis;
+pub mod collect;
 pub mod lines;
 mod page;
 mod palette;
+mod projection;
+pub mod schedules;
 mod svg;
+pub mod trajectories;
+pub mod velocity;
 
 /// Why there is no figure.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,9 @@ pub enum PlotError {
         /// What is accepted.
         accepts: String,
     },
+    /// A schedule without knots.
+    #[error(transparent)]
+    Schedule(#[from] flow::Error),
     /// The drawing library gave up.
     #[error("drawing failed: {reason}")]
     Drawing {

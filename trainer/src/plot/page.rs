@@ -202,6 +202,21 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * LETTER
 }
 
+/// A text cut to a width, with an ellipsis where something is missing.
+pub(super) fn fit(text: &str, room: f64, size: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let kept = ((room / width("x", size)) as usize).saturating_sub(1);
+    text.chars().take(kept).chain(['…']).collect()
+}
+
+/// Where a point of a chart lies on the page, in pixels.
+pub(super) fn place(plane: &Plane, point: &(f64, f64)) -> (f64, f64) {
+    let (x, y) = plane.map_coordinate(point);
+    (f64::from(x) / FINE, f64::from(y) / FINE)
+}
+
 /// The words of a text in lines of at most this width.
 pub(super) fn wrap(text: &str, room: f64, size: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

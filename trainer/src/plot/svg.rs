@@ -1,9 +1,9 @@
 //! A compact SVG for Plotters: what its elements draw, written with tenths of a pixel and no word too many.
 //!
 //! Plotters counts in whole pixels, which makes curves jagged and thin lines thick. Here its "pixel" is a tenth of one
-//! (see [`FINE`]), and the file says so by its `viewBox` alone. Neighbouring rectangles of one colour become one `path`,
-//! since a digit of 28 x 28 squares is mostly that. Limits: no clipping, no bitmaps, and text is placed by its anchor,
-//! because its width is the reader's own font's affair.
+//! (see [`FINE`]), and the file says so by its `viewBox` alone. Filled shapes of one colour that follow each other become
+//! one `path`, since a digit of 28 x 28 squares is mostly that; where they overlap they must turn the same way round.
+//! Limits: no clipping, no bitmaps, and text is placed by its anchor, because its width is the reader's own font's affair.
 
 use plotters::prelude::DrawingBackend;
 use plotters_backend::text_anchor::{HPos, VPos};
@@ -24,8 +24,8 @@ type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 #[derive(Default)]
 pub(super) struct Ink {
     text: String,
-    /// Rectangles of one fill that are not written yet: the fill's attributes, and the path.
-    squares: Option<(String, String)>,
+    /// Filled shapes of one colour that are not written yet: the fill's attributes, and the path.
+    filled: Option<(String, String)>,
     /// The dashes of the next lines, in pixels.
     pub(super) dash: &'static [u32],
 }
@@ -33,27 +33,36 @@ pub(super) struct Ink {
 impl Ink {
     /// Writes what is pending, and returns the text so far.
     pub(super) fn text(&mut self) -> &mut String {
-        if let Some((fill, path)) = self.squares.take() {
+        if let Some((fill, path)) = self.filled.take() {
             let _ = writeln!(self.text, "<path{fill} d=\"{path}\"/>");
         }
         &mut self.text
     }
 
-    fn square(&mut self, fill: String, (left, top): BackendCoord, (right, bottom): BackendCoord) {
-        if self.squares.as_ref().is_some_and(|(other, _)| *other != fill) {
+    /// The path of all pending shapes of this fill.
+    fn path(&mut self, fill: String) -> &mut String {
+        if self.filled.as_ref().is_some_and(|(other, _)| *other != fill) {
             self.text();
         }
-        let (_, path) = self.squares.get_or_insert_with(|| (fill, String::new()));
-        let (width, height) = (right - left, bottom - top);
-        let _ = write!(
-            path,
-            "M{} {}h{}v{}h{}z",
-            pixels(left),
-            pixels(top),
-            pixels(width),
-            pixels(height),
-            pixels(-width)
-        );
+        &mut self.filled.get_or_insert_with(|| (fill, String::new())).1
+    }
+
+    fn square(&mut self, fill: String, (left, top): BackendCoord, (right, bottom): BackendCoord) {
+        let [x, y, width, height, back] = [left, top, right - left, bottom - top, left - right].map(pixels);
+        let _ = write!(self.path(fill), "M{x} {y}h{width}v{height}h{back}z");
+    }
+
+    fn polygon(&mut self, fill: String, corners: impl IntoIterator<Item = BackendCoord>) {
+        let path = self.path(fill);
+        let mut last: Option<BackendCoord> = None;
+        for (x, y) in corners {
+            let _ = match last {
+                None => write!(path, "M{} {}", pixels(x), pixels(y)),
+                Some((a, b)) => write!(path, "l{} {}", pixels(x - a), pixels(y - b)),
+            };
+            last = Some((x, y));
+        }
+        path.push('z');
     }
 }
 
@@ -207,7 +216,7 @@ impl DrawingBackend for Svg {
         corners: I,
         style: &S,
     ) -> Drawn {
-        self.shape("polygon", &format!("{} points=\"{}\"", paint("fill", style.color()), points(corners)));
+        self.ink.borrow_mut().polygon(paint("fill", style.color()), corners);
         Ok(())
     }
 
@@ -261,15 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_rectangles_of_one_colour_are_one_path() {
+    fn shapes_of_one_colour_that_follow_each_other_are_one_path() {
         let ink = Rc::new(RefCell::new(Ink::default()));
         let mut svg = Svg::new(ink.clone(), (100, 100));
         let style = |shade| BackendColor { alpha: 1.0, rgb: (shade, 0, 0) };
         for (left, shade) in [(0, 1), (10, 1), (20, 2)] {
             svg.draw_rect((left, 0), (left + 10, 10), &style(shade), true).unwrap();
         }
+        svg.fill_polygon([(0, 0), (15, 0), (15, 20)], &style(2)).unwrap();
         let text = ink.borrow_mut().text().clone();
         assert_eq!(text.matches("<path").count(), 2, "{text}");
+        assert!(text.contains("M2 0h1v1h-1zM0 0l1.5 0l0 2z"), "{text}");
         assert!(text.contains("fill=\"#010000\" d=\"M0 0h1v1h-1zM1 0h1v1h-1z\""), "{text}");
     }
 }

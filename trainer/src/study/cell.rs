@@ -53,7 +53,9 @@ pub fn cells(recipe: &StudyRecipe) -> anyhow::Result<Vec<Cell>> {
                         plan: plan(recipe, solver, schedule, guidance),
                     };
                     for schedule in &schedules {
-                        found.extend(part.evaluations.iter().map(|n| cell(schedule, Allowance::Evaluations(*n))));
+                        found.extend(
+                            part.evaluations.iter().map(|n| cell(schedule, Allowance::Evaluations(*n))),
+                        );
                     }
                     // A tolerance chooses its own steps, whatever the schedule.
                     let even = Schedule::default();
@@ -99,7 +101,12 @@ impl Cell {
             probe.expected_evaluations(knots).unwrap_or(usize::MAX)
         };
         let steps = STEPS.take_while(|steps| counted(*steps) <= most).last().ok_or_else(|| {
-            format!("{} with guidance {} takes {} evaluations for one step", plan.solver, plan.guidance, counted(1))
+            format!(
+                "{} with guidance {} takes {} evaluations for one step",
+                plan.solver,
+                plan.guidance,
+                counted(1)
+            )
         })?;
         plan.budget = Budget::Steps(steps);
         plan.stepping(knots).map(|_| plan).map_err(|error| error.to_string())
@@ -153,8 +160,12 @@ mod tests {
     fn an_impossible_cell_says_why() {
         let none = KnotTable::default();
         let why = |cell: Cell| cell.settled(&none).unwrap_err();
-        assert!(why(cell("dopri5", "linear", "1", Allowance::Evaluations(4))).contains("takes 6 evaluations"));
-        assert!(why(cell("heun", "linear", "1", Allowance::Tolerance(0.01))).contains("chooses its own steps"));
+        assert!(
+            why(cell("dopri5", "linear", "1", Allowance::Evaluations(4))).contains("takes 6 evaluations")
+        );
+        assert!(
+            why(cell("heun", "linear", "1", Allowance::Tolerance(0.01))).contains("chooses its own steps")
+        );
         assert!(why(cell("heun", "optimal", "1", Allowance::Evaluations(8))).contains("optimal"));
         let fitted = KnotTable::new([(4, vec![0.0, 0.1, 0.5, 0.8, 1.0])]).unwrap();
         let settled = cell("heun", "optimal", "1", Allowance::Evaluations(8)).settled(&fitted).unwrap();

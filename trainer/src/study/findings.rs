@@ -106,8 +106,6 @@ pub struct Findings {
     pub extractor: String,
     /// The reference set in words.
     pub reference: String,
-    /// Labels of the models, by id.
-    pub labels: BTreeMap<String, String>,
     /// All cells, in the recipe's order.
     pub rows: Vec<Row>,
     /// The claims.
@@ -141,10 +139,9 @@ impl Findings {
             };
             rows.push(Row { cell: cell.clone(), model: model.name.clone(), settled });
         }
-        let labels = models.values().map(|model| (model.name.clone(), model.label.clone())).collect();
         let verdicts =
             recipe.claims.iter().map(|claim| verdict(recipe, claim, &rows)).collect::<Result<_>>()?;
-        Ok(Self { recipe: recipe.clone(), extractor, reference, labels, rows, verdicts })
+        Ok(Self { recipe: recipe.clone(), extractor, reference, rows, verdicts })
     }
 
     /// The rows of a part.
@@ -164,15 +161,23 @@ fn verdict(recipe: &StudyRecipe, claim: &Claim, rows: &[Row]) -> Result<Verdict>
             continue;
         }
         let wanted = partner(row, &than);
-        let other = rows.iter().find(|other| {
-            other.cell.allowance == cell.allowance && other.cell.fits(&other.model, &wanted)
-        });
-        let (Some((_, ours)), Some((_, theirs))) = (row.figure(), other.and_then(|other| other.figure())) else {
+        let other = rows
+            .iter()
+            .find(|other| other.cell.allowance == cell.allowance && other.cell.fits(&other.model, &wanted));
+        let (Some((_, ours)), Some((_, theirs))) = (row.figure(), other.and_then(|other| other.figure()))
+        else {
             continue;
         };
         if let Some(Difference { value, low, high }) = ours.distance().less(&theirs.distance()) {
             let shared = shared(row, &better, &than);
-            comparisons.push(Comparison { shared, better: ours.fid, than: theirs.fid, difference: value, low, high });
+            comparisons.push(Comparison {
+                shared,
+                better: ours.fid,
+                than: theirs.fid,
+                difference: value,
+                low,
+                high,
+            });
         }
     }
     let count = |of: fn(&Comparison) -> bool| comparisons.iter().filter(|c| of(c)).count();
@@ -271,7 +276,7 @@ mod tests {
     "#;
 
     fn opened(name: &str) -> Opened {
-        Opened { name: name.into(), label: name.to_uppercase(), knots: flow::schedule::KnotTable::default(), identity: name.into() }
+        Opened { name: name.into(), knots: flow::schedule::KnotTable::default(), identity: name.into() }
     }
 
     /// Cosine is worse by 1 with wide intervals at 4 evaluations and better by 1 with narrow ones at 12; model b is worse.
@@ -339,7 +344,8 @@ mod tests {
         // Euler at 4 and 12, dopri5 at 12, on two models.
         assert_eq!((cosine.comparisons.len(), cosine.counts), (6, [4, 0, 2]));
         assert_eq!(cosine.conclusion, "holds");
-        let at_12 = cosine.comparisons.iter().find(|c| c.shared.contains("a, euler, guidance 1, 12")).unwrap();
+        let at_12 =
+            cosine.comparisons.iter().find(|c| c.shared.contains("a, euler, guidance 1, 12")).unwrap();
         assert!((at_12.difference + 1.0).abs() < 1e-6 && at_12.high < 0.0, "{at_12:?}");
         // Model b's resamples move with model a's: even under wide intervals the difference is sure.
         assert_eq!((b.counts, b.conclusion), ([0, 2, 0], "the opposite holds"));

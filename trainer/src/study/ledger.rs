@@ -103,10 +103,15 @@ impl Ledger {
                 Ok(Line { key, figure, .. }) => {
                     cells.insert(key, figure);
                 }
-                Err(error) => bail!("{}, line {}: {error}; remove the line to compute it again", path.display(), number + 1),
+                Err(error) => bail!(
+                    "{}, line {}: {error}; remove the line to compute it again",
+                    path.display(),
+                    number + 1
+                ),
             }
         }
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(fault)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(fault)?;
         // What a killed run left of its last line.
         file.set_len(whole as u64).with_context(fault)?;
         file.seek(SeekFrom::End(0)).with_context(fault)?;

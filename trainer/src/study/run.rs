@@ -40,8 +40,6 @@ pub struct Options {
 pub struct Opened {
     /// The model's id.
     pub name: String,
-    /// Its label.
-    pub label: String,
     /// Its knots.
     pub knots: KnotTable,
     /// The SHA-256 of its file, or of the weights of its checkpoint.
@@ -70,14 +68,15 @@ pub fn open_models(cells: &[Cell], device: &OpenedDevice) -> Result<BTreeMap<Pat
         }
         let source = Source::open(path, &device.device)?;
         if let Some((other, _)) = models.iter().find(|(_, model)| model.name == source.name) {
-            anyhow::bail!("{} and {} both hold a model named {}", other.display(), path.display(), source.name);
+            anyhow::bail!(
+                "{} and {} both hold a model named {}",
+                other.display(),
+                path.display(),
+                source.name
+            );
         }
-        let label = match &source.origin {
-            crate::source::Origin::File(header, _) => header.label.clone(),
-            crate::source::Origin::Checkpoint(checkpoint) => checkpoint.recipe()?.label,
-        };
         let identity = identity(path)?;
-        models.insert(path.clone(), Opened { name: source.name, label, knots: source.knots, identity });
+        models.insert(path.clone(), Opened { name: source.name, knots: source.knots, identity });
     }
     Ok(models)
 }
@@ -228,7 +227,12 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn compute(&mut self, task: &Task<'_>, judge: &Path, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Figure> {
+    fn compute(
+        &mut self,
+        task: &Task<'_>,
+        judge: &Path,
+        progress: &(dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<Figure> {
         let device = &self.device.device;
         for path in std::iter::once(&task.cell.model).chain(&task.cell.weak) {
             if !self.sources.contains_key(path) {
@@ -247,7 +251,8 @@ impl Desk<'_> {
             None => sampler,
         };
         let reference = self.reference(task, &sampler, &source.name)?;
-        let (mut seen, evaluations) = (0, task.plan.expected_evaluations(sampler.knots()).unwrap_or(60) as u64);
+        let (mut seen, evaluations) =
+            (0, task.plan.expected_evaluations(sampler.knots()).unwrap_or(60) as u64);
         let Measured { samples, accuracy, distance, .. } =
             measure(&sampler, judge, &task.plan, task.cell.images, |n| {
                 progress(Progress::Work((n as u64 - seen) * evaluations));
@@ -269,7 +274,11 @@ impl Desk<'_> {
             fid_low: distance.low,
             fid_high: distance.high,
             // Five digits tell every difference that the interval lets stand.
-            resamples: distance.resamples.iter().map(|d| format!("{d:.5e}").parse().unwrap_or(*d as f32)).collect(),
+            resamples: distance
+                .resamples
+                .iter()
+                .map(|d| format!("{d:.5e}").parse().unwrap_or(*d as f32))
+                .collect(),
             bend: mean(|s| s.bend),
             length: mean(|s| s.length),
             error: reference.map(|pixels| {
@@ -287,13 +296,17 @@ impl Desk<'_> {
             return Ok(None);
         }
         let guidance = task.plan.guidance.to_string();
-        let name = format!("{model}|{guidance}|{}", task.cell.weak.as_ref().map_or(String::new(), |p| p.display().to_string()));
+        let name = format!(
+            "{model}|{guidance}|{}",
+            task.cell.weak.as_ref().map_or(String::new(), |p| p.display().to_string())
+        );
         let slot = Arc::clone(
             self.references.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default(),
         );
         let pixels = slot.get_or_init(|| {
             let text = format!("{REFERENCE}&guidance={guidance}&seed={}", self.recipe.seed);
-            let labels: Vec<u8> = (0..REFERENCE_IMAGES.min(task.cell.images)).map(|i| (i % 10) as u8).collect();
+            let labels: Vec<u8> =
+                (0..REFERENCE_IMAGES.min(task.cell.images)).map(|i| (i % 10) as u8).collect();
             text.parse::<SamplePlan>()
                 .map_err(anyhow::Error::from)
                 .and_then(|plan| sampler.run_labels(&plan, &labels, 0, |_| {}))

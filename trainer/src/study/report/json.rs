@@ -51,7 +51,6 @@ pub(super) fn text(findings: &Findings) -> Result<String> {
         "seed": recipe.seed,
         "extractor": findings.extractor,
         "reference": findings.reference,
-        "models": findings.labels,
         "parts": parts,
         "claims": claims,
     });

@@ -12,13 +12,21 @@ pub(super) fn text(findings: &Findings, recipe: &Path) -> String {
     let p = &mut page;
     // Writing to a string never fails.
     let _ = writeln!(p, "# {}\n\n{}\n", study.title, study.about.trim());
-    let _ = writeln!(p, "Made by `flow-digits study {}`; with `--report-only` from the ledger alone. {} images a cell unless \
+    let _ = writeln!(
+        p,
+        "Made by `flow-digits study {}`; with `--report-only` from the ledger alone. {} images a cell unless \
         said otherwise, the digits 0 to 9 in turn, noises of seed {}, the same in every cell. FID over the features of {}, \
         against the {}; below, the distance, half of its 95% interval (bootstrap over the images), and the share of images \
         that the judge reads as asked. Bold is the best of a column. Evaluations are those of the network an image, counted \
         where it is called; guidance counts both branches. Every cell, with accuracy intervals, straightness, distance from \
         the reference solution and time: [cells.csv]({}/cells.csv).\n",
-        recipe.display(), study.images, study.seed, findings.extractor, findings.reference, study.name);
+        recipe.display(),
+        study.images,
+        study.seed,
+        findings.extractor,
+        findings.reference,
+        study.name
+    );
     if !findings.verdicts.is_empty() {
         claims(p, &findings.verdicts);
     }
@@ -38,20 +46,34 @@ pub(super) fn text(findings: &Findings, recipe: &Path) -> String {
 }
 
 fn claims(p: &mut String, verdicts: &[Verdict]) {
-    let _ = writeln!(p, "## What held\n\nA pair of cells that differ in nothing else speaks for or against a claim when the 95% \
+    let _ = writeln!(
+        p,
+        "## What held\n\nA pair of cells that differ in nothing else speaks for or against a claim when the 95% \
         interval of the difference of their distances (paired bootstrap: the same noises, resampled alike) leaves 0 out. \
-        A claim holds when no pair speaks against it and at least half speak for it.\n");
-    let _ = writeln!(p, "| claim | on MNIST | for | against | undecided | source |\n|---|---|---|---|---|---|");
+        A claim holds when no pair speaks against it and at least half speak for it.\n"
+    );
+    let _ =
+        writeln!(p, "| claim | on MNIST | for | against | undecided | source |\n|---|---|---|---|---|---|");
     for verdict in verdicts {
         let [pro, contra, open] = verdict.counts;
-        let _ = writeln!(p, "| {} | **{}** | {pro} | {contra} | {open} | {} |", verdict.says, verdict.conclusion, verdict.source);
+        let _ = writeln!(
+            p,
+            "| {} | **{}** | {pro} | {contra} | {open} | {} |",
+            verdict.says, verdict.conclusion, verdict.source
+        );
     }
     for verdict in verdicts.iter().filter(|verdict| !verdict.comparisons.is_empty()) {
         let _ = writeln!(p, "\n<details><summary>{} ({})</summary>\n", verdict.says, verdict.conclusion);
-        let _ = writeln!(p, "| pair | FID, claimed better | FID, other side | difference | 95% interval |\n|---|---|---|---|---|");
+        let _ = writeln!(
+            p,
+            "| pair | FID, claimed better | FID, other side | difference | 95% interval |\n|---|---|---|---|---|"
+        );
         for pair in &verdict.comparisons {
-            let _ = writeln!(p, "| {} | {:.2} | {:.2} | {:+.2} | {:+.2} to {:+.2} |",
-                pair.shared, pair.better, pair.than, pair.difference, pair.low, pair.high);
+            let _ = writeln!(
+                p,
+                "| {} | {:.2} | {:.2} | {:+.2} | {:+.2} to {:+.2} |",
+                pair.shared, pair.better, pair.than, pair.difference, pair.low, pair.high
+            );
         }
         let _ = writeln!(p, "\n</details>");
     }

@@ -45,7 +45,8 @@ fn charts(part: &Part, curves: &[Curve<'_>]) -> Vec<LineChart> {
         }
     }
     let of = |name: &str, quantity: &Quantity| {
-        let series = curves.iter().filter(|curve| curve.panel == name).map(|curve| quantity.series(curve)).collect();
+        let series =
+            curves.iter().filter(|curve| curve.panel == name).map(|curve| quantity.series(curve)).collect();
         LineChart {
             title: name.to_owned(),
             x_label: x_label(&part.plot),
@@ -61,7 +62,10 @@ fn charts(part: &Part, curves: &[Curve<'_>]) -> Vec<LineChart> {
         Axis::GuidanceParameter(_) => [&DISTANCE, &ACCURACY]
             .map(|quantity| LineChart {
                 title: quantity.title.to_owned(),
-                series: curves.iter().map(|curve| Series { label: curve.panel.clone(), ..quantity.series(curve) }).collect(),
+                series: curves
+                    .iter()
+                    .map(|curve| Series { label: curve.panel.clone(), ..quantity.series(curve) })
+                    .collect(),
                 ..of("", quantity)
             })
             .to_vec(),

@@ -5,8 +5,25 @@ use crate::study::Settled;
 
 /// The columns, in their order.
 const COLUMNS: [&str; 20] = [
-    "part", "model", "guidance", "solver", "schedule", "allowance", "steps", "evaluations", "most_evaluations",
-    "images", "fid", "fid_low", "fid_high", "accuracy", "accuracy_low", "accuracy_high", "error", "bend", "length",
+    "part",
+    "model",
+    "guidance",
+    "solver",
+    "schedule",
+    "allowance",
+    "steps",
+    "evaluations",
+    "most_evaluations",
+    "images",
+    "fid",
+    "fid_low",
+    "fid_high",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "error",
+    "bend",
+    "length",
     "ms_per_image",
 ];
 
@@ -44,5 +61,9 @@ pub(super) fn csv(findings: &Findings) -> String {
 
 /// A field that holds a comma or a quote stands in quotes (RFC 4180).
 fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    if field.contains([',', '"', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
