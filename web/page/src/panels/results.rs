@@ -15,6 +15,9 @@ use leptos::task::spawn_local;
 /// Width and height of the drawing, in its own units; it is stretched to the space there is.
 const SIZE: (f64, f64) = (1000.0, 600.0);
 
+/// More places than this would not fit on a phone.
+const MOST_PLACES: usize = 8;
+
 /// What is drawn upwards.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Measure {
@@ -34,6 +37,19 @@ impl Measure {
         match self {
             Self::Fid => point.fid[0],
             Self::Accuracy => point.accuracy[0],
+        }
+    }
+
+    fn interval(self, point: &Point) -> (f64, f64) {
+        let [_, low, high] = if self == Self::Fid { point.fid } else { point.accuracy };
+        (low, high)
+    }
+
+    /// A round value on the axis.
+    fn tick(self, value: f64) -> String {
+        match self {
+            Self::Fid => rounded(value),
+            Self::Accuracy => format!("{}%", rounded(100.0 * value)),
         }
     }
 
@@ -73,8 +89,13 @@ impl Scale {
     fn ticks(self) -> Vec<f64> {
         if self.logarithmic {
             let decades = (self.low.log10().floor() as i32)..=(self.high.log10().ceil() as i32);
-            let all = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(decade)));
-            return all.filter(|tick| *tick >= self.low * 0.999 && *tick <= self.high * 1.001).collect();
+            let of = |digits: &'static [f64]| -> Vec<f64> {
+                let all =
+                    decades.clone().flat_map(|decade| digits.iter().map(move |d| d * 10_f64.powi(decade)));
+                all.filter(|tick| *tick >= self.low * 0.999 && *tick <= self.high * 1.001).collect()
+            };
+            let few = of(&[1.0, 2.0, 5.0]);
+            return if few.len() < 3 { of(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]) } else { few };
         }
         let rough = (self.high - self.low) / 4.0;
         let unit = 10_f64.powf(rough.log10().floor());
@@ -131,7 +152,7 @@ fn Found(study: Study) -> impl IntoView {
     };
     let judged = study.with_value(|study| {
         format!(
-            "Judged by {} against {}. The bars are 95% intervals; the same noises under every plan.",
+            "Judged by {} against {}. Bars and ranges are 95% intervals; the noises are the same under every plan.",
             study.extractor, study.reference
         )
     });
@@ -181,6 +202,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
     let (axis, logarithmic) = (part.axis_label().to_owned(), part.axis_is_logarithmic());
     let across =
         Scale::over(curves.iter().flat_map(|curve| &curve.points).map(|point| point.at), logarithmic);
+    let ticks_across = few_places(&curves).unwrap_or_else(|| across.ticks());
     let curves = StoredValue::new(curves);
     let up = Memo::new(move |_| {
         let measure = measure.get();
@@ -199,6 +221,18 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
     };
     let all = move || curves.with_value(|curves| curves.iter().map(line).collect::<String>());
     let one = move || curves.with_value(|curves| curves.get(chosen.get()).map(line));
+    // A place on a scale is cut where the scale ends, and so is an interval.
+    let bars = move || {
+        let bar = |point: &Point| {
+            let (low, high) = measure.get().interval(point);
+            let [low, high] = [low, high]
+                .map(|value| (1.0 - up.get().place(value.max(f64::MIN_POSITIVE))).clamp(0.0, 1.0) * SIZE.1);
+            format!("M{:.1} {low:.1}V{high:.1}", across.place(point.at) * SIZE.0)
+        };
+        curves.with_value(|curves| {
+            curves.get(chosen.get()).map(|curve| curve.points.iter().map(bar).collect::<String>())
+        })
+    };
     let percent = |share: f64| format!("{:.2}%", 100.0 * share);
     let dots = move || {
         let points = curves.with_value(|curves| curves.get(chosen.get()).map(|curve| curve.points.clone()));
@@ -211,15 +245,14 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
     };
     let rows = move || {
         let ticks = up.get().ticks().into_iter();
-        let text = move |tick| measure.get().said(tick);
+        let text = move |tick| measure.get().tick(tick);
         ticks
             .map(|tick| view! { <span class="tick row" style:top=percent(1.0 - up.get().place(tick))>{text(tick)}</span> })
             .collect_view()
     };
-    let columns = across
-        .ticks()
+    let columns = ticks_across
         .into_iter()
-        .map(|tick| view! { <span class="tick column" style:left=percent(across.place(tick))>{tick.to_string()}</span> })
+        .map(|tick| view! { <span class="tick column" style:left=percent(across.place(tick))>{rounded(tick)}</span> })
         .collect_view();
     let options = labels
         .into_iter()
@@ -260,7 +293,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
                 view! { <td>{measure.said(value)}<span class="interval">{interval}</span></td> }
             });
             let place = if logarithmic { String::new() } else { point.at.to_string() };
-            let label = format!("Let the digits of {} evaluations form", figure_short(point.evaluations));
+            let label = format!("Show the digits of {} evaluations", figure_short(point.evaluations));
             let (plan, images) = (point.plan, point.images);
             let form = move |_| {
                 touched.set(Some(i));
@@ -271,7 +304,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
                     {(!logarithmic).then(|| view! { <td>{place}</td> })}
                     <td>{figure_short(point.evaluations)}</td>
                     {fid}{accuracy}
-                    <td><button type="button" class="button" aria-label=label on:click=form>"Form"</button></td>
+                    <td><button type="button" class="button" aria-label=label on:click=form>"Show"</button></td>
                 </tr>
             }
         })
@@ -296,6 +329,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
             <div class="area" on:pointerdown=touch>
                 <svg viewBox="0 0 1000 600" preserveAspectRatio="none">
                     <path class="faint" d=all></path>
+                    <path class="bars" d=bars></path>
                     <path class="bright" d=one></path>
                 </svg>
                 {dots}{rows}{columns}
@@ -315,9 +349,22 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
     }
 }
 
+/// A round number without the dust of its arithmetic.
+fn rounded(value: f64) -> String {
+    ((value * 1e6).round() / 1e6).to_string()
+}
+
 /// A count that may be a mean.
 fn figure_short(value: f64) -> String {
     if value.fract() == 0.0 { value.to_string() } else { format!("{value:.1}") }
+}
+
+/// All places on the axis, where they are few and whole: then each is worth its tick.
+fn few_places(curves: &[Curve]) -> Option<Vec<f64>> {
+    let mut places: Vec<f64> = curves.iter().flat_map(|curve| &curve.points).map(|point| point.at).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    (places.len() <= MOST_PLACES && places.iter().all(|place| place.fract() == 0.0)).then_some(places)
 }
 
 /// Puts a plan of the study on screen; how many digits, which and from which noise stays as it is, and so does the model,
@@ -345,6 +392,8 @@ mod tests {
     fn ticks_are_round_and_inside() {
         let logarithmic = Scale::over([4.0, 40.0].into_iter(), true);
         assert_eq!(logarithmic.ticks(), [5.0, 10.0, 20.0]);
+        let narrow = Scale::over([6.0, 11.0].into_iter(), true).ticks();
+        assert_eq!(narrow, [6.0, 8.0, 10.0]);
         let linear = Scale::over([-2.0, 2.0].into_iter(), false);
         assert_eq!(linear.ticks(), [-2.0, -1.0, 0.0, 1.0, 2.0]);
         let single = Scale::over([3.0].into_iter(), true);
