@@ -288,8 +288,8 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
         let rows = points.unwrap_or_default().into_iter().enumerate();
         rows.map(|(i, point)| {
             let [fid, accuracy] = [Measure::Fid, Measure::Accuracy].map(|measure| {
-                let [value, low, high] = if measure == Measure::Fid { point.fid } else { point.accuracy };
-                let interval = format!("{} to {}", measure.said(low), measure.said(high));
+                let (value, (low, high)) = (measure.of(&point), measure.interval(&point));
+                let interval = format!("{}–{}", measure.said(low).trim_end_matches('%'), measure.said(high));
                 view! { <td>{measure.said(value)}<span class="interval">{interval}</span></td> }
             });
             let place = if logarithmic { String::new() } else { point.at.to_string() };
