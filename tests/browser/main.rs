@@ -30,6 +30,7 @@ mod faults;
 mod machines;
 mod manners;
 mod registries;
+mod results;
 
 fn evaluations(plan: &str) -> usize {
     plan.parse::<SamplePlan>().unwrap().expected_evaluations(&KnotTable::default()).unwrap()

@@ -10,12 +10,16 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::paths::Paths;
 use crate::web::{Backend, Worker, files_below, write_whole};
 
 /// How long a file of an earlier build stays in a folder that may be open in a browser.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// The study's figures, if `public/` has them.
+const RESULTS: &str = "results.json";
 
 /// What to do with files of earlier builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,7 @@ pub fn assemble(
         current.extend(add_files(folder, worker)?);
     }
     let listing = folder.join("site.json");
-    write_whole(&listing, site_json(cpu, gpu)?.as_bytes())?;
+    write_whole(&listing, site_json(folder, cpu, gpu)?.as_bytes())?;
     current.insert(listing);
     remove_leftovers(folder, &current, leftovers)
 }
@@ -60,7 +64,7 @@ pub fn assemble(
 /// Adds the GPU worker to a folder that is being served; pages loaded from now on find it.
 pub fn add_gpu(folder: &Path, cpu: &Worker, gpu: &Worker) -> Result<()> {
     add_files(folder, gpu)?;
-    write_whole(&folder.join("site.json"), site_json(cpu, Some(gpu))?.as_bytes())
+    write_whole(&folder.join("site.json"), site_json(folder, cpu, Some(gpu))?.as_bytes())
 }
 
 fn add_files(folder: &Path, worker: &Worker) -> Result<Vec<PathBuf>> {
@@ -88,7 +92,15 @@ fn names(worker: &Worker) -> (String, String) {
     (format!("{stem}.js"), format!("{stem}.wasm"))
 }
 
-fn site_json(cpu: &Worker, gpu: Option<&Worker>) -> Result<String> {
+/// The figures of a study, which the page fetches after its first digits. Named by their content, so that an older file in a
+/// browser's cache is not taken for this one.
+fn results(folder: &Path) -> Option<String> {
+    let bytes = std::fs::read(folder.join(RESULTS)).ok()?;
+    let hash = crate::download::hex(&Sha256::digest(&bytes));
+    Some(format!("{RESULTS}?v={}", hash.get(..8)?))
+}
+
+fn site_json(folder: &Path, cpu: &Worker, gpu: Option<&Worker>) -> Result<String> {
     let entry = |worker: Option<&Worker>| -> Result<Value> {
         let Some(worker) = worker else { return Ok(Value::Null) };
         let (js, wasm) = names(worker);
@@ -96,7 +108,9 @@ fn site_json(cpu: &Worker, gpu: Option<&Worker>) -> Result<String> {
             std::fs::metadata(&worker.wasm).with_context(|| format!("{}", worker.wasm.display()))?.len();
         Ok(json!({ "js": js, "wasm": wasm, "bytes": bytes }))
     };
-    let listing = json!({ Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)? });
+    let listing = json!({
+        Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)?, "results": results(folder),
+    });
     Ok(format!("{listing:#}\n"))
 }
 
@@ -153,7 +167,7 @@ mod tests {
             serde_json::from_slice(&std::fs::read(folder.join("site.json")).unwrap()).unwrap();
         assert_eq!(listing["cpu"]["wasm"], "workers/cpu-0123456789abcdef.wasm");
         assert_eq!(listing["cpu"]["bytes"], 7);
-        assert_eq!(listing["gpu"], Value::Null);
+        assert_eq!((&listing["gpu"], &listing["results"]), (&Value::Null, &Value::Null));
 
         let before = files_below(&folder).unwrap();
         let gpu = worker(root.path(), Backend::Gpu, "fedcba9876543210");

@@ -3,7 +3,7 @@
 use crate::address::{self, Writer};
 use crate::conductor::Conductor;
 use crate::controls::Controls;
-use crate::panels::{Badge, Colophon, Notices, Screen, Timeline};
+use crate::panels::{Badge, Colophon, Notices, Results, Screen, Timeline};
 use crate::session::{About, Change, Session, Wish};
 use crate::settle::settled;
 use crate::{player, words};
@@ -95,6 +95,7 @@ pub(crate) fn App() -> impl IntoView {
             </p>
 
             <Story/>
+            <Results/>
             <Colophon/>
         </main>
     }

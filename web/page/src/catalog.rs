@@ -17,6 +17,9 @@ pub(crate) const MANIFEST: &str = "models/manifest.json";
 pub(crate) struct Site {
     cpu: Option<Program>,
     gpu: Option<Program>,
+    /// Where the figures of a study are.
+    #[serde(default)]
+    pub(crate) results: Option<String>,
 }
 
 /// One worker's program.

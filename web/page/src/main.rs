@@ -8,6 +8,7 @@
 //!   `fetch` counts bytes, `probe` looks at WebGPU before anything of it is loaded, `catalog` is the site's two lists.
 //! - `address`: the plan in the address bar. `film` and `player`: states of a run, and their playback.
 //! - `part`: what a plan chooses from registries, all of it in one way. `settle`: what a model can't do is put right.
+//! - `study`: the figures of `flow-digits study`, where the site has them.
 //! - `words`: every sentence a visitor reads when something is not as it should be.
 //! - `controls/`, `panels/`: one file each. `canvas`, `plot`: drawing.
 //!
@@ -32,6 +33,7 @@ mod plot;
 mod probe;
 mod session;
 mod settle;
+mod study;
 mod words;
 
 use leptos::prelude::document;

@@ -122,6 +122,8 @@ pub(crate) struct Session {
     pub(crate) wish: RwSignal<Wish>,
     /// The models, once known.
     pub(crate) catalog: RwSignal<Option<Catalog>>,
+    /// Where the study's figures are, if the site has any.
+    pub(crate) results: RwSignal<Option<String>>,
     /// What is coming.
     pub(crate) loading: RwSignal<Option<Loading>>,
     /// Why there is nothing to show.
@@ -160,6 +162,7 @@ impl Session {
         Self {
             wish: RwSignal::new(Wish { plan, change: None }),
             catalog: RwSignal::new(None),
+            results: RwSignal::new(None),
             loading: RwSignal::new(Some(Loading { arrived: 0, total: 0 })),
             failure: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),

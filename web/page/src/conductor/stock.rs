@@ -77,6 +77,7 @@ impl Conductor {
                 stock.outdated.set(false);
                 *stock.lists.borrow_mut() = Some(lists.clone());
                 self.0.session.catalog.set(Some(lists.catalog.clone()));
+                self.0.session.results.set(lists.site.results.clone());
                 Ok(lists)
             }
             Err(failure) => {

@@ -3,12 +3,14 @@
 mod badge;
 mod colophon;
 mod notices;
+mod results;
 mod screen;
 mod timeline;
 
 pub(crate) use badge::Badge;
 pub(crate) use colophon::Colophon;
 pub(crate) use notices::Notices;
+pub(crate) use results::Results;
 pub(crate) use screen::Screen;
 pub(crate) use timeline::Timeline;
 
