@@ -98,7 +98,6 @@ pub fn invert(
     };
     let (mut other, mut evaluations_other) = (None, 0);
     if let Some(class) = to {
-<<<<<<< Updated upstream
         let mut field = field(&vec![class; classes.len()], plan.guidance.clone());
         let run = integrate(
             &mut field,
@@ -111,14 +110,6 @@ pub fn invert(
                 ControlFlow::Continue(())
             },
         );
-=======
-        let others = vec![class; classes.len()];
-        let mut toward = field(&others, plan.guidance.clone());
-        let run = integrate(&mut toward, &plan.solver, &stepping, noise.clone(), &options, async |report| {
-            see(report.t, report.accepted == 0);
-            ControlFlow::Continue(())
-        });
->>>>>>> Stashed changes
         let outcome = pollster::block_on(run)?;
         evaluations_other = outcome.evaluations;
         other = Some(drawn(finished(outcome)?));
