@@ -99,17 +99,10 @@ pub fn invert(
     let (mut other, mut evaluations_other) = (None, 0);
     if let Some(class) = to {
         let mut field = field(&vec![class; classes.len()], plan.guidance.clone());
-        let run = integrate(
-            &mut field,
-            &plan.solver,
-            &stepping,
-            noise.clone(),
-            &options,
-            async |report| {
-                see(report.t, report.accepted == 0);
-                ControlFlow::Continue(())
-            },
-        );
+        let run = integrate(&mut field, &plan.solver, &stepping, noise.clone(), &options, async |report| {
+            see(report.t, report.accepted == 0);
+            ControlFlow::Continue(())
+        });
         let outcome = pollster::block_on(run)?;
         evaluations_other = outcome.evaluations;
         other = Some(drawn(finished(outcome)?));

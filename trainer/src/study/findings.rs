@@ -3,13 +3,11 @@
 use super::cell::{Allowance, Cell};
 use super::ledger::{Figure, Ledger};
 use super::recipe::{Claim, Selection, StudyRecipe};
-use super::run::{Opened, key};
+use super::run::{Models, key, settled};
 use crate::fid::Difference;
 use anyhow::Result;
 use flow::plan::SamplePlan;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What is known of a cell.
 #[derive(Clone, Debug)]
@@ -120,24 +118,28 @@ impl Findings {
     pub fn gather(
         recipe: &StudyRecipe,
         cells: &[Cell],
-        models: &BTreeMap<PathBuf, Opened>,
+        models: &Models,
         ledger: &Ledger,
         (extractor, reference): (String, String),
     ) -> Result<Self> {
         let mut rows = Vec::with_capacity(cells.len());
         for cell in cells {
-            let Some(model) = models.get(&cell.model) else { continue };
-            let settled = match cell.settled(&model.knots) {
+            let stem = || cell.model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name = match models.get(&cell.model) {
+                Some(Ok(model)) => model.name.clone(),
+                _ => stem(),
+            };
+            let settled = match settled(cell, models) {
                 Err(why) => Settled::Impossible(why),
                 Ok(mut plan) => match ledger.get(&key(cell, &plan, models, &extractor)) {
                     None => Settled::Missing,
                     Some(figure) => {
-                        plan.model.clone_from(&model.name);
+                        plan.model.clone_from(&name);
                         Settled::Figure(Box::new(plan), Box::new(figure))
                     }
                 },
             };
-            rows.push(Row { cell: cell.clone(), model: model.name.clone(), settled });
+            rows.push(Row { cell: cell.clone(), model: name, settled });
         }
         let verdicts =
             recipe.claims.iter().map(|claim| verdict(recipe, claim, &rows)).collect::<Result<_>>()?;
@@ -243,7 +245,8 @@ fn shared(row: &Row, better: &Selection, than: &Selection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::cells;
+    use crate::study::{Opened, cells};
+    use std::path::PathBuf;
 
     const RECIPE: &str = r#"
         name = "small"
@@ -254,7 +257,7 @@ mod tests {
         id = "grid"
         title = "Grid"
         about = "A grid."
-        models = ["a", "b"]
+        models = ["a", "b", "gone"]
         solvers = ["euler", "dopri5"]
         schedules = ["linear", "cosine", "optimal"]
         evaluations = [4, 12]
@@ -309,13 +312,13 @@ mod tests {
     fn findings(folder: &std::path::Path, complete: bool) -> Findings {
         let recipe = StudyRecipe::parse(RECIPE).unwrap();
         let cells = cells(&recipe).unwrap();
-        let models: BTreeMap<_, _> = ["a", "b"].map(|name| (PathBuf::from(name), opened(name))).into();
+        let mut models: Models = ["a", "b"].map(|name| (PathBuf::from(name), Ok(opened(name)))).into();
+        models.insert(PathBuf::from("gone"), Err("no such file".into()));
         let ledger = Ledger::open(folder).unwrap();
         for cell in cells.iter().filter(|_| complete) {
-            let model = &models[&cell.model];
-            if let (Ok(plan), Allowance::Evaluations(n)) = (cell.settled(&model.knots), cell.allowance) {
+            if let (Ok(plan), Allowance::Evaluations(n)) = (settled(cell, &models), cell.allowance) {
                 let key = key(cell, &plan, &models, "judge");
-                ledger.add(&key, "", &figure(&plan, &model.name, n)).unwrap();
+                ledger.add(&key, "", &figure(&plan, &cell.model.display().to_string(), n)).unwrap();
             }
         }
         Findings::gather(&recipe, &cells, &models, &ledger, ("judge".into(), "set".into())).unwrap()
@@ -325,10 +328,16 @@ mod tests {
     fn every_cell_is_told_of_computed_or_impossible_or_missing() {
         let folder = tempfile::tempdir().unwrap();
         let found = findings(folder.path(), true);
-        assert_eq!(found.rows.len(), 2 * 2 * 3 * 2);
+        assert_eq!(found.rows.len(), 3 * 2 * 3 * 2);
         let count = |of: fn(&Settled) -> bool| found.rows.iter().filter(|row| of(&row.settled)).count();
-        // dopri5 cannot do 4 evaluations; without a table nothing can take fitted knots.
-        assert_eq!(count(|s| matches!(s, Settled::Impossible(_))), 2 * (2 + 4));
+        // dopri5 cannot do 4 evaluations; without a table nothing can take fitted knots; the third model is gone.
+        assert_eq!(count(|s| matches!(s, Settled::Impossible(_))), 2 * (2 + 4) + 12);
+        assert!(
+            found
+                .rows
+                .iter()
+                .any(|row| matches!(&row.settled, Settled::Impossible(why) if why == "no such file"))
+        );
         assert_eq!(count(|s| matches!(s, Settled::Missing)), 0);
         let other = tempfile::tempdir().unwrap();
         let empty = findings(other.path(), false);

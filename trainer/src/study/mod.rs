@@ -15,4 +15,4 @@ pub use cell::{Allowance, Cell, cells};
 pub use findings::{Comparison, Findings, Row, Settled, Verdict};
 pub use ledger::{Figure, Ledger};
 pub use recipe::{Axis, Claim, IMAGES, Part, Selection, StudyRecipe};
-pub use run::{Opened, Options, Progress, open_models, run};
+pub use run::{Models, Opened, Options, Progress, open_models, run};

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The numbers of images that a cell may be judged by.
 pub const IMAGES: std::ops::RangeInclusive<usize> = 100..=100_000;
 /// The numbers of evaluations that a budget may be.
-pub const EVALUATIONS: std::ops::RangeInclusive<usize> = 1..=2000;
+pub(super) const EVALUATIONS: std::ops::RangeInclusive<usize> = 1..=2000;
 
 /// A study.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -56,29 +56,56 @@ pub enum Progress<'a> {
     Failed(&'a SamplePlan, &'a anyhow::Error),
 }
 
-/// Opens every model of the cells once, to learn what it is.
+/// The models of a study: what is known of each, or why it cannot be opened.
+pub type Models = BTreeMap<PathBuf, Result<Opened, String>>;
+
+/// Opens every model of the cells once, to learn what it is. Cells of one that cannot be opened cannot be; the others go on.
 ///
 /// # Errors
-/// A model that cannot be opened, or two with one name.
-pub fn open_models(cells: &[Cell], device: &OpenedDevice) -> Result<BTreeMap<PathBuf, Opened>> {
-    let mut models: BTreeMap<PathBuf, Opened> = BTreeMap::new();
+/// When none can be opened, or two models have one name.
+pub fn open_models(cells: &[Cell], device: &OpenedDevice) -> Result<Models> {
+    let mut models = Models::new();
     for path in cells.iter().flat_map(|cell| std::iter::once(&cell.model).chain(&cell.weak)) {
         if models.contains_key(path) {
             continue;
         }
-        let source = Source::open(path, &device.device)?;
-        if let Some((other, _)) = models.iter().find(|(_, model)| model.name == source.name) {
-            anyhow::bail!(
-                "{} and {} both hold a model named {}",
-                other.display(),
-                path.display(),
-                source.name
-            );
+        let opened = open_model(path, device).map_err(|error| format!("{error:#}"));
+        if let Ok(new) = &opened
+            && let Some((other, _)) =
+                models.iter().find(|(_, model)| model.as_ref().is_ok_and(|model| model.name == new.name))
+        {
+            anyhow::bail!("{} and {} both hold a model named {}", other.display(), path.display(), new.name);
         }
-        let identity = identity(path)?;
-        models.insert(path.clone(), Opened { name: source.name, knots: source.knots, identity });
+        models.insert(path.clone(), opened);
+    }
+    if models.values().all(Result::is_err)
+        && let Some(Err(why)) = models.values().next()
+    {
+        anyhow::bail!("no model of the study can be opened: {why}");
     }
     Ok(models)
+}
+
+fn open_model(path: &Path, device: &OpenedDevice) -> Result<Opened> {
+    let source = Source::open(path, &device.device)?;
+    Ok(Opened { name: source.name, knots: source.knots, identity: identity(path)? })
+}
+
+/// The plan of a cell; or why it cannot be.
+pub(super) fn settled(cell: &Cell, models: &Models) -> Result<SamplePlan, String> {
+    let find = |path: &PathBuf| match models.get(path) {
+        Some(Ok(model)) => Ok(model),
+        Some(Err(why)) => Err(why.clone()),
+        None => Err(format!("{} was not opened", path.display())),
+    };
+    if let Some(weak) = &cell.weak {
+        find(weak)?;
+    }
+    cell.settled(&find(&cell.model)?.knots)
+}
+
+fn known<'a>(models: &'a Models, path: &Path) -> Option<&'a Opened> {
+    models.get(path)?.as_ref().ok()
 }
 
 fn identity(path: &Path) -> Result<String> {
@@ -91,13 +118,13 @@ fn identity(path: &Path) -> Result<String> {
 }
 
 /// What decides a cell's figures, as one short text.
-pub(super) fn key(cell: &Cell, plan: &SamplePlan, models: &BTreeMap<PathBuf, Opened>, judge: &str) -> String {
-    let identity = |path: &PathBuf| models.get(path).map_or("", |model| model.identity.as_str());
+pub(super) fn key(cell: &Cell, plan: &SamplePlan, models: &Models, judge: &str) -> String {
+    let identity = |path: &PathBuf| known(models, path).map_or("", |model| model.identity.as_str());
     let weak = cell.weak.as_ref().map_or("", &identity);
     // The steps of a fitted schedule are the table's, not the plan's.
     let knots = match plan.budget {
         Budget::Steps(n) if plan.schedule.fitted() => {
-            format!("{:?}", models.get(&cell.model).and_then(|model| model.knots.get(n)))
+            format!("{:?}", known(models, &cell.model).and_then(|model| model.knots.get(n)))
         }
         _ => String::new(),
     };
@@ -122,8 +149,8 @@ pub(super) struct Task<'a> {
 
 impl Task<'_> {
     /// Images times evaluations, as far as they are known.
-    pub(super) fn work(&self, models: &BTreeMap<PathBuf, Opened>) -> u64 {
-        let knots = models.get(&self.cell.model).map(|model| model.knots.clone()).unwrap_or_default();
+    pub(super) fn work(&self, models: &Models) -> u64 {
+        let knots = known(models, &self.cell.model).map(|model| model.knots.clone()).unwrap_or_default();
         let evaluations = match self.cell.allowance {
             Allowance::Evaluations(_) => self.plan.expected_evaluations(&knots).unwrap_or(1),
             // A guess: what the shipped models take at a tolerance of a hundredth.
@@ -134,16 +161,10 @@ impl Task<'_> {
 }
 
 /// The cells that the ledger lacks, each once, and the work that they are.
-pub(super) fn pending<'a>(
-    cells: &'a [Cell],
-    models: &BTreeMap<PathBuf, Opened>,
-    judge: &str,
-    ledger: &Ledger,
-) -> Vec<Task<'a>> {
+pub(super) fn pending<'a>(cells: &'a [Cell], models: &Models, judge: &str, ledger: &Ledger) -> Vec<Task<'a>> {
     let mut tasks: Vec<Task<'a>> = Vec::new();
     for cell in cells {
-        let Some(model) = models.get(&cell.model) else { continue };
-        let Ok(plan) = cell.settled(&model.knots) else { continue };
+        let Ok(plan) = settled(cell, models) else { continue };
         let key = key(cell, &plan, models, judge);
         if ledger.get(&key).is_none() && !tasks.iter().any(|task| task.key == key) {
             tasks.push(Task { cell, plan, key });
@@ -163,7 +184,7 @@ type References = Mutex<BTreeMap<String, Arc<OnceLock<Result<Vec<f32>, String>>>
 pub fn run(
     recipe: &StudyRecipe,
     cells: &[Cell],
-    models: &BTreeMap<PathBuf, Opened>,
+    models: &Models,
     ledger: &Ledger,
     options: &Options,
     start: impl FnOnce(usize, u64),
@@ -192,7 +213,8 @@ pub fn run(
                     while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                         match desk.compute(task, &options.judge, progress) {
                             Ok(figure) => {
-                                let text = format!("{}, {}", models[&task.cell.model].name, task.plan);
+                                let name = known(models, &task.cell.model).map_or("", |model| &model.name);
+                                let text = format!("{name}, {}", task.plan);
                                 ledger.add(&task.key, &text, &figure)?;
                                 progress(Progress::Done(&task.plan, &figure));
                             }
