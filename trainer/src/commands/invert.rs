@@ -15,13 +15,14 @@ const EXAMPLES: &str = "\
 Examples:
   flow-digits invert public/models/mnist-unet.safetensors --index 3 --out inverted.png
   flow-digits invert runs/mnist-unet --index 0 --images 5 --to 3 --guidance 2 --out as-threes.png
-  flow-digits invert runs/mnist-unet --png mine.png --digit 7 --to 2 --tol 1e-4 --solver dopri5 --out strip.png
+  flow-digits invert runs/mnist-unet --png mine.png --digit 7 --to 2 --steps 40 --out strip.png
 
 A row an image: the image, its noise, the image drawn again from that noise, and with --to the other digit drawn from
 the same noise. A test image is inverted as what its label says, a PNG as --digit or else without a class. Without solver
-flags each way is walked by 40 Heun steps on the inverse-cubic schedule.";
+flags each way is walked by 20 steps of rk4 on the inverse-cubic schedule.";
 
-const DEFAULT: &str = "guidance=1&steps=40";
+/// At equal evaluations 3 to 12 times closer than Heun's 40 steps (five test images, the model that ships).
+const DEFAULT: &str = "solver=rk4&steps=20&guidance=1";
 /// Grey is no noise, and black and white are three standard deviations from it.
 const NOISE_SPREAD: f32 = 6.0;
 

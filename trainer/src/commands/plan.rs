@@ -54,6 +54,14 @@ impl PlanArgs {
         if named { Some("digit") } else { self.names_count() }
     }
 
+    /// Whether the flags choose a solver, a schedule or a number of steps.
+    pub(crate) fn names_steps(&self) -> bool {
+        let keys = ["solver=", "schedule=", "steps="];
+        let has = |p: &str| p.split('&').any(|pair| keys.iter().any(|key| pair.starts_with(key)));
+        let flags = [&self.solver, &self.schedule, &self.steps];
+        flags.iter().any(|flag| flag.is_some()) || self.plan.as_deref().is_some_and(has)
+    }
+
     /// The flag that says how many pictures to draw, if it is given.
     pub(crate) fn names_count(&self) -> Option<&'static str> {
         let has = |p: &str| p.split('&').any(|pair| pair.starts_with("count="));
