@@ -55,6 +55,15 @@ impl Plane2 {
         Ok(Self { origin, directions, shares })
     }
 
+    /// The same, turned so that most of these pairs go rightwards.
+    pub(super) fn facing<'a>(mut self, pairs: impl Iterator<Item = (&'a [f32], &'a [f32])>) -> Self {
+        let rightwards: f64 = pairs.map(|(from, to)| self.place(to).0 - self.place(from).0).sum();
+        if rightwards < 0.0 {
+            self.directions[0].neg_mut();
+        }
+        self
+    }
+
     /// Where an image lies.
     pub(super) fn place(&self, image: &[f32]) -> (f64, f64) {
         let away = DVector::from_iterator(image.len(), image.iter().map(|v| f64::from(*v))) - &self.origin;
@@ -131,6 +140,17 @@ mod tests {
                 images[0].iter().zip(&images[1]).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
             assert!((a.0 - b.0).hypot(a.1 - b.1) <= apart + 1e-6);
             assert!(plane.directions[0].dot(&plane.directions[1]).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_plane_is_turned_so_that_paths_go_rightwards() {
+        let images: Vec<Vec<f32>> = (0..6).map(|i| flow::noise::gaussian(1, i, 50)).collect();
+        let all: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+        for (from, to) in [(0, 1), (1, 0)] {
+            let plane =
+                Plane2::new(Projection::Pca, &all).unwrap().facing(std::iter::once((all[from], all[to])));
+            assert!(plane.place(all[to]).0 > plane.place(all[from]).0);
         }
     }
 

@@ -41,8 +41,8 @@ const BINS: usize = 24;
 /// How one step went.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Step {
-    /// The middle of the step in time.
-    t: f64,
+    /// When it began and ended.
+    span: (f64, f64),
     /// Root mean square over pixels of dx / h.
     speed: f64,
     /// Degrees between dx and the whole path's chord.
@@ -62,7 +62,8 @@ pub fn svg(trajectories: &[Trajectory], projection: Projection, how: &str) -> Re
         return Err(PlotError::Nothing { what });
     }
     let ends: Vec<&[f32]> = moving.iter().flat_map(|t| [first(t), last(t)]).collect();
-    let plane = Plane2::new(projection, &ends)?;
+    let starts = moving.iter().map(|t| first(t));
+    let plane = Plane2::new(projection, &ends)?.facing(starts.zip(moving.iter().map(|t| last(t))));
     let paths: Vec<Vec<(f64, f64)>> =
         moving.iter().map(|t| t.states.iter().map(|s| plane.place(s)).collect()).collect();
     let directions = match projection {
@@ -70,13 +71,13 @@ pub fn svg(trajectories: &[Trajectory], projection: Projection, how: &str) -> Re
         Projection::Random => "two fixed random directions",
     };
     let caption = format!(
-        "{how} Left: {directions}, which hold {:.0}% and {:.0}% of the variance; grey dots are noise, figures the digits \
+        "{how} Left: {directions}, which hold {} and {} of the variance; grey dots are noise, figures the digits \
          that were asked for, faint straight lines the chords. Right, in the space of all pixels: the speed of each step \
          (root mean square over pixels, in the network's values a unit of t) and the angle between the step and the path's \
          chord; medians by digit, and the middle 80% of all samples. A straight path at constant speed is flat above and 0 \
          below.",
-        100.0 * plane.shares[0],
-        100.0 * plane.shares[1]
+        percent(plane.shares[0]),
+        percent(plane.shares[1])
     );
     let title = format!("{} paths from noise to digits", moving.len());
     let page = Page::new(WIDTH, ABOVE + SQUARE + BELOW, &title, &caption)?;
@@ -94,6 +95,11 @@ pub fn svg(trajectories: &[Trajectory], projection: Projection, how: &str) -> Re
     of("speed |dx| / h", at.top, |s| s.speed)?;
     of("angle to the chord, degrees", at.top + high + ABOVE + BELOW, |s| s.turn)?;
     Ok(page.finish())
+}
+
+/// A share, to one digit that counts at least.
+fn percent(share: f64) -> String {
+    if share < 0.02 { format!("{:.1}%", 100.0 * share) } else { format!("{:.0}%", 100.0 * share) }
 }
 
 fn first(trajectory: &Trajectory) -> &[f32] {
@@ -157,7 +163,7 @@ fn steps(trajectory: &Trajectory) -> Vec<Step> {
         let length = norm(&moved);
         let cosine = moved.iter().zip(&chord).map(|(a, b)| a * b).sum::<f64>() / (length * whole);
         (h > 0.0 && length > 0.0 && whole > 0.0).then(|| Step {
-            t: times[0] + h / 2.0,
+            span: (times[0], times[1]),
             speed: length / h / (moved.len() as f64).sqrt(),
             turn: cosine.clamp(-1.0, 1.0).acos().to_degrees(),
         })
@@ -172,6 +178,11 @@ fn bins(moving: &[&Trajectory]) -> Vec<f64> {
         Some(one) if same => one.times.clone(),
         _ => (0..=BINS).map(|i| i as f64 / BINS as f64).collect(),
     }
+}
+
+/// The middle of a bin: the steps that were under way then belong to it.
+fn middle(bin: &[f64]) -> f64 {
+    (bin[0] + bin[1]) / 2.0
 }
 
 /// The value at a share of a sorted list, between neighbours.
@@ -192,13 +203,14 @@ fn along(
 ) -> Result<(), PlotError> {
     let sorted = |digit: Option<u8>, range: &[f64]| {
         let chosen = steps.iter().filter(|(d, _)| digit.is_none_or(|digit| *d == digit));
-        let inside = chosen.flat_map(|(_, steps)| steps).filter(|s| (range[0]..range[1]).contains(&s.t));
+        let inside =
+            chosen.flat_map(|(_, steps)| steps).filter(|s| (s.span.0..s.span.1).contains(&middle(range)));
         let mut values: Vec<f64> = inside.map(value).filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         values
     };
     let line = |digit: Option<u8>, share: f64| -> Vec<(f64, f64)> {
-        let at = |range: &[f64]| Some(((range[0] + range[1]) / 2.0, quantile(&sorted(digit, range), share)?));
+        let at = |range: &[f64]| Some((middle(range), quantile(&sorted(digit, range), share)?));
         times.windows(2).filter_map(at).collect()
     };
     let (low, high) = (line(None, INNER.0), line(None, INNER.1));
@@ -259,7 +271,7 @@ mod tests {
         let found = steps(&corner);
         assert!(found.iter().all(|s| (s.turn - 45.0).abs() < 1e-4), "{found:?}");
         assert!((found[1].speed / found[0].speed - 2.0).abs() < 1e-9);
-        assert!((found[0].t, found[1].t) == (0.25, 0.625));
+        assert!((found[0].span, found[1].span) == ((0.0, 0.5), (0.5, 0.75)));
     }
 
     #[test]

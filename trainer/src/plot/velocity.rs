@@ -59,7 +59,7 @@ const HEADER: f64 = 22.0;
 const LEVELS: u32 = 20;
 const ARROW: RGBColor = RGBColor(0xc2, 0x3b, 0x00);
 /// Ink under arrows is this pale, so that both are seen.
-const UNDER_ARROWS: f64 = 0.55;
+const UNDER_ARROWS: f64 = 0.42;
 /// Arrows shorter than this share of a block are left out.
 const SHORTEST: f64 = 0.14;
 
@@ -245,7 +245,7 @@ fn arrow((x, y): (f64, f64), (right, down): (f64, f64), length: f64, block: f64)
 
 /// The scale of the velocity's colours, where there is no picture.
 fn scale(page: &Page, at: Rectangle, strongest: f64) -> Result<(), PlotError> {
-    let (left, top, high) = (at.left + 6.0, at.top + 24.0, at.height - 34.0);
+    let (left, top, high) = (at.left + 6.0, at.top + 28.0, at.height - 36.0);
     let steps = 2 * LEVELS;
     for i in 0..steps {
         let share = 1.0 - 2.0 * (f64::from(i) + 0.5) / f64::from(steps);
@@ -255,7 +255,7 @@ fn scale(page: &Page, at: Rectangle, strongest: f64) -> Result<(), PlotError> {
     }
     page.rectangle(Rectangle { left, top, width: 12.0, height: high }, FRAME.stroke_width(8))?;
     let set = Type::new(11.0, QUIET).at(HPos::Left, VPos::Center);
-    page.text(left, top - 9.0, "ink a unit of t", set)?;
+    page.text(left, top - 18.0, "ink a unit of t", set)?;
     let names = [format!("+{strongest:.1}"), "0".to_owned(), format!("-{strongest:.1}")];
     for (name, share) in names.iter().zip([0.0, 0.5, 1.0]) {
         page.text(left + 18.0, top + share * high, name, set)?;
