@@ -56,9 +56,12 @@ pub trait Elements: Rows {
     /// How many values a sample has.
     fn elements(&self) -> usize;
 
-    /// So many samples with these values, one sample after another. Of this shape where the number of values allows it,
-    /// else each sample is a list.
+    /// The same shape with these values, one sample after another.
     fn with_values(&self, values: &[f64]) -> Self;
+
+    /// As many samples, each a list, with these values, one sample after another: the shape of
+    /// [`inner_columns`](Self::inner_columns), whatever the number of values.
+    fn with_lists(&self, values: &[f64]) -> Self;
 
     /// For each sample the list of its <a_k, b_k>, one for each pair (a_k, b_k). There is at least one pair.
     fn inner_columns(pairs: &[(&Self, &Self)]) -> Self;
@@ -149,6 +152,10 @@ impl Elements for Vec<f64> {
         values.to_vec()
     }
 
+    fn with_lists(&self, values: &[f64]) -> Self {
+        values.to_vec()
+    }
+
     fn inner_columns(pairs: &[(&Self, &Self)]) -> Self {
         pairs.iter().map(|(a, b)| dot(a, b)).collect()
     }
@@ -214,6 +221,10 @@ impl Elements for Vec<Vec<f64>> {
     }
 
     fn with_values(&self, values: &[f64]) -> Self {
+        self.with_lists(values)
+    }
+
+    fn with_lists(&self, values: &[f64]) -> Self {
         let each = values.len() / self.len().max(1);
         (0..self.len()).map(|i| values[i * each..(i + 1) * each].to_vec()).collect()
     }

@@ -118,9 +118,14 @@ mod tests {
     use crate::{Architecture, ConditionalNetwork, Network, UNetConfig};
     use burn::tensor::{Device, TensorData};
     use flow::guidance::{Guidance, Guided};
-    use flow::likelihood::CentralDifferences;
+    use flow::integrate::{Options, Stepping};
+    use flow::likelihood::{CentralDifferences, Estimate, Probes, log_likelihood};
     use flow::noise;
+    use flow::plan::SamplePlan;
+    use flow::schedule::KnotTable;
+    use flow::solver::Solver;
     use flow::state::Elements;
+    use std::ops::ControlFlow;
 
     /// A network of images of 4 x 4 with weights that are anything but zero.
     fn network(device: &Device) -> (Architecture, Network) {
@@ -185,6 +190,57 @@ mod tests {
                 assert!(size > 0.1, "{text}: a divergence that is nothing proves nothing");
                 for (a, b) in columns.iter().zip(&differences) {
                     assert!((a - b).abs() < 0.01 * size, "{text}: {columns:?}, {differences:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_exact_likelihood_is_what_the_probes_estimate_and_what_differences_sum_to() {
+        // As many probes as pixels, so that lists and images have one size, and fewer and more.
+        let device = Device::flex();
+        let (architecture, network) = network(&device);
+        let x = images(8, 3, &device);
+        let guided = || {
+            let conditional =
+                ConditionalNetwork::new(&network, &[0, 2, 1], architecture.null_class(), &device);
+            Guided::new(Guidance::cfg(1.0).unwrap(), conditional)
+        };
+        fn tell(
+            mut field: impl Divergence<Tensor<4>>,
+            solver: &str,
+            x: &Tensor<4>,
+            probes: Probes,
+        ) -> Vec<Estimate> {
+            let solver = solver.parse::<Solver>().unwrap();
+            let stepping = if solver.adaptive() {
+                let plan: SamplePlan = "solver=dopri5&tol=1e-4".parse().unwrap();
+                plan.stepping(&KnotTable::default()).unwrap()
+            } else {
+                Stepping::Fixed { knots: vec![0.0, 0.4, 0.7, 1.0] }
+            };
+            let options = Options::default();
+            let run =
+                log_likelihood(&mut field, &solver, &stepping, x.clone(), probes, &options, async |_| {
+                    ControlFlow::Continue(())
+                });
+            pollster::block_on(run).unwrap().samples
+        }
+        for solver in ["rk4", "dopri5"] {
+            let exact = tell(Differentiated::new(guided()), solver, &x, Probes::Exact);
+            let differences = CentralDifferences::new(guided()).reaching(1e-2).unwrap();
+            let summed = tell(differences, solver, &x, Probes::Exact);
+            for (exact, summed) in exact.iter().zip(&summed) {
+                assert!((exact.nats - summed.nats).abs() < 0.02, "{solver}: {exact:?}, {summed:?}");
+            }
+            for count in [16, 64] {
+                let told = tell(Differentiated::new(guided()), solver, &x, Probes::Rademacher(count));
+                for (estimate, exact) in told.iter().zip(&exact) {
+                    let bar = estimate.standard_error.unwrap();
+                    assert!(
+                        bar > 0.0 && (estimate.nats - exact.nats).abs() < 4.5 * bar + 0.01,
+                        "{solver}: {estimate:?}, {exact:?}"
+                    );
                 }
             }
         }

@@ -89,7 +89,7 @@ where
     let columns = probe_states.len();
     let exact = probes == Probes::Exact;
     let start = Grown {
-        divergence: x.with_values(&vec![0.0; columns * x.samples()]),
+        divergence: x.with_lists(&vec![0.0; columns * x.samples()]),
         x,
         share: if exact { 1.0 } else { 1.0 / dimension.max(1) as f64 },
     };
@@ -112,6 +112,14 @@ where
     let squares = S::inner(&x, &x).await?;
     // Integrated from 1 to 0: what has grown is the integral from 0 to 1 with its sign changed already.
     let integrals = divergence.values().await?;
+    if integrals.len() != squares.len() * columns {
+        let reason = format!(
+            "{} integrals came back for {} samples and {columns} probes",
+            integrals.len(),
+            squares.len()
+        );
+        return Err(Error::Field { reason });
+    }
     let samples = squares
         .iter()
         .enumerate()

@@ -91,13 +91,11 @@ impl<const D: usize> Elements for Tensor<D> {
     }
 
     fn with_values(&self, values: &[f64]) -> Self {
-        let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-        let shape = if values.len() == self.shape().num_elements() {
-            self.dims()
-        } else {
-            listed::<D>(self.samples(), values.len())
-        };
-        Tensor::from_data(TensorData::new(values, shape), &self.device())
+        filled(values, self.dims(), self)
+    }
+
+    fn with_lists(&self, values: &[f64]) -> Self {
+        filled(values, listed::<D>(self.samples(), values.len()), self)
     }
 
     fn inner_columns(pairs: &[(&Self, &Self)]) -> Self {
@@ -112,6 +110,12 @@ impl<const D: usize> Elements for Tensor<D> {
         let data = data.map_err(|error| Error::Field { reason: format!("reading a state: {error:?}") })?;
         Ok(data.iter::<f64>().collect())
     }
+}
+
+/// These values in this shape, on the device of `like`.
+fn filled<const D: usize>(values: &[f64], shape: [usize; D], like: &Tensor<D>) -> Tensor<D> {
+    let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &like.device())
 }
 
 /// The shape of `samples` lists that hold so many values together: values along axis 1. A tensor of rank 1 has one
@@ -235,7 +239,7 @@ mod tests {
         close(ta.gaussian(7, 10, 3), a.gaussian(7, 10, 3));
         close(ta.with_values(&b.concat()), b.clone());
         let listed = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
-        close(ta.with_values(&listed), a.with_values(&listed));
+        close(ta.with_lists(&listed), a.with_lists(&listed));
         assert_eq!((ta.elements(), a.elements()), (2, 2));
         close(
             Elements::inner_columns(&[(&ta, &tb), (&tb, &tb), (&ta, &ta)]),
