@@ -80,7 +80,7 @@ pub(crate) fn run_study(args: &Args) -> Result<()> {
     let cells = cells(&recipe)?;
     let models = open_models(&cells, &opened)?;
     let folder = args.work.clone().unwrap_or_else(|| PathBuf::from(format!("runs/study-{}", recipe.name)));
-    let ledger = Ledger::open(&folder)?;
+    let ledger = if args.report_only { Ledger::read(&folder)? } else { Ledger::open(&folder)? };
     let mut failed = 0;
     if !args.report_only {
         let wanted: Vec<_> = cells

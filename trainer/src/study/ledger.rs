@@ -8,8 +8,8 @@ use crate::fid::Interval;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -73,49 +73,83 @@ struct Line {
     figure: Figure,
 }
 
+/// The file's name in a study's folder.
+const FILE: &str = "cells.jsonl";
+
+/// The cells of the whole lines, and where those end.
+fn parse(text: &[u8], path: &Path) -> Result<(BTreeMap<String, Figure>, usize)> {
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut cells = BTreeMap::new();
+    for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        match serde_json::from_slice::<Line>(line) {
+            Ok(Line { key, figure, .. }) => {
+                cells.insert(key, figure);
+            }
+            Err(error) => {
+                bail!("{}, line {}: {error}; remove the line to compute it again", path.display(), number + 1)
+            }
+        }
+    }
+    Ok((cells, whole))
+}
+
 /// The file, and what it holds.
 pub struct Ledger {
     path: PathBuf,
-    inner: Mutex<(File, BTreeMap<String, Figure>)>,
+    inner: Mutex<(Option<File>, BTreeMap<String, Figure>)>,
 }
 
 impl Ledger {
-    /// Opens or makes the ledger of a study's folder.
+    /// Opens or makes the ledger of a study's folder, for this process alone.
     ///
     /// # Errors
-    /// A file that cannot be read or written, or a whole line that is not a figure.
+    /// A file that cannot be read or written, one that another study is writing, or a whole line that is not a figure.
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let path = folder.join("cells.jsonl");
+        let path = folder.join(FILE);
         let fault = || format!("cannot open the study's ledger {}", path.display());
-        let text = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(fault),
-        };
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut cells = BTreeMap::new();
-        for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
-            if line.is_empty() {
-                continue;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(fault)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "another study is writing {}; wait for it, or name another folder with --work",
+                    path.display()
+                )
             }
-            match serde_json::from_slice::<Line>(line) {
-                Ok(Line { key, figure, .. }) => {
-                    cells.insert(key, figure);
-                }
-                Err(error) => bail!(
-                    "{}, line {}: {error}; remove the line to compute it again",
-                    path.display(),
-                    number + 1
-                ),
-            }
+            // A file system without locks: whoever has one takes care of himself.
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(error).with_context(fault),
         }
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(fault)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).with_context(fault)?;
+        let (cells, whole) = parse(&text, &path)?;
         // What a killed run left of its last line.
         file.set_len(whole as u64).with_context(fault)?;
         file.seek(SeekFrom::End(0)).with_context(fault)?;
-        Ok(Self { path, inner: Mutex::new((file, cells)) })
+        Ok(Self { path, inner: Mutex::new((Some(file), cells)) })
+    }
+
+    /// Reads the ledger as it is now, also while a study is writing it; nothing can be added.
+    ///
+    /// # Errors
+    /// No ledger, or a whole line that is not a figure.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let text = std::fs::read(&path).with_context(|| {
+            format!("cannot read the study's ledger {}: run the study first", path.display())
+        })?;
+        let (cells, _) = parse(&text, &path)?;
+        Ok(Self { path, inner: Mutex::new((None, cells)) })
     }
 
     /// The figure of a cell, if it is finished.
@@ -142,7 +176,9 @@ impl Ledger {
         let mut text = serde_json::to_string(&line)?;
         text.push('\n');
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, cells) = &mut *inner;
+        let (Some(file), cells) = &mut *inner else {
+            bail!("{} was opened for reading", self.path.display());
+        };
         let end = file.stream_position()?;
         if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_data()) {
             // So that a later line does not stand behind half of this one.
@@ -198,6 +234,21 @@ mod tests {
             assert_eq!((again.len(), again.get("c")), (expected + 1, Some(figure(3.0))));
             assert_eq!(again.get("a").is_some(), cut >= first);
         }
+    }
+
+    #[test]
+    fn two_studies_never_write_one_ledger_but_anyone_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Ledger::read(folder.path()).is_err(), "no ledger yet");
+        let ledger = Ledger::open(folder.path()).unwrap();
+        ledger.add("a", "plan", &figure(1.0)).unwrap();
+        let error = format!("{:#}", Ledger::open(folder.path()).err().unwrap());
+        assert!(error.contains("another study is writing"), "{error}");
+        let reading = Ledger::read(folder.path()).unwrap();
+        assert_eq!(reading.get("a"), Some(figure(1.0)));
+        assert!(reading.add("b", "plan", &figure(2.0)).is_err());
+        drop(ledger);
+        assert_eq!(Ledger::open(folder.path()).unwrap().len(), 1);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct StudyRecipe {
     pub title: String,
     /// What it asks, in a paragraph.
     pub about: String,
+    /// What its makers read in its figures, in Markdown; none before they have seen any.
+    #[serde(default)]
+    pub remarks: String,
     /// Images of each cell, the classes in turn.
     pub images: usize,
     /// Seed of the noises; the same in every cell.

@@ -40,6 +40,7 @@ pub(super) fn text(findings: &Findings) -> Result<String> {
                 "for": pro,
                 "against": contra,
                 "undecided": open,
+                "closer": verdict.closer,
             })
         })
         .collect();

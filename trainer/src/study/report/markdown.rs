@@ -30,6 +30,9 @@ pub(super) fn text(findings: &Findings, recipe: &Path) -> String {
     if !findings.verdicts.is_empty() {
         claims(p, &findings.verdicts);
     }
+    if !study.remarks.trim().is_empty() {
+        let _ = writeln!(p, "## What we read in it\n\n{}\n", study.remarks.trim());
+    }
     for (number, part) in study.parts.iter().enumerate() {
         let rows: Vec<&Row> = findings.of_part(number).collect();
         let _ = writeln!(p, "## {}\n\n{}\n", part.title, part.about.trim());
@@ -38,6 +41,13 @@ pub(super) fn text(findings: &Findings, recipe: &Path) -> String {
         }
         if rows.iter().any(|row| row.figure().is_some()) {
             let _ = writeln!(p, "![{}]({}/{}.svg)\n", part.title, study.name, part.id);
+            if super::plots::has_errors(part, &rows) {
+                let _ = writeln!(
+                    p,
+                    "![{}: distance from the reference]({}/{}-error.svg)\n",
+                    part.title, study.name, part.id
+                );
+            }
         }
         grids(p, &rows);
         impossible(p, &rows);
@@ -50,15 +60,22 @@ fn claims(p: &mut String, verdicts: &[Verdict]) {
         p,
         "## What held\n\nA pair of cells that differ in nothing else speaks for or against a claim when the 95% \
         interval of the difference of their distances (paired bootstrap: the same noises, resampled alike) leaves 0 out. \
-        A claim holds when no pair speaks against it and at least half speak for it.\n"
+        A claim holds when no pair speaks against it and at least half speak for it. The last figures say in how many \
+        pairs the claim's side ends closer to the reference solution of the same flow, which is another question than FID.\n"
     );
-    let _ =
-        writeln!(p, "| claim | on MNIST | for | against | undecided | source |\n|---|---|---|---|---|---|");
+    let _ = writeln!(
+        p,
+        "| claim | by FID on MNIST | for | against | undecided | closer to the reference | source |\n|---|---|---|---|---|---|---|"
+    );
     for verdict in verdicts {
         let [pro, contra, open] = verdict.counts;
+        let closer = match verdict.closer {
+            [_, 0] => "–".to_owned(),
+            [closer, of] => format!("{closer} of {of}"),
+        };
         let _ = writeln!(
             p,
-            "| {} | **{}** | {pro} | {contra} | {open} | {} |",
+            "| {} | **{}** | {pro} | {contra} | {open} | {closer} | {} |",
             verdict.says, verdict.conclusion, verdict.source
         );
     }

@@ -1,5 +1,5 @@
-//! The plots of a study, one a part: the distance against what stands along the part's axis, and for a parameter of the
-//! guidance the accuracy too, since the two disagree.
+//! The plots of a study: the distance against what stands along each part's axis, for a parameter of the guidance the
+//! accuracy too, since the two disagree, and for solvers and schedules how far they end from the reference solution.
 
 use super::Findings;
 use super::curves::{Curve, curves};
@@ -7,6 +7,9 @@ use crate::plot::lines::{LineChart, Panels, Series, panels_svg, svg};
 use crate::study::{Axis, Figure, Part, Row};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
+
+/// More curves than this in a panel would hide each other behind their intervals.
+const MOST_WITH_INTERVALS: usize = 6;
 
 /// The SVG of every part that has a figure: its file and its text.
 pub(super) fn draw(findings: &Findings, folder: &Path) -> Result<Vec<(PathBuf, String)>> {
@@ -17,38 +20,65 @@ pub(super) fn draw(findings: &Findings, folder: &Path) -> Result<Vec<(PathBuf, S
         if curves.is_empty() {
             continue;
         }
-        let text = match charts(part, &curves).as_mut_slice() {
-            [chart] => {
-                chart.title.clone_from(&part.title);
-                chart.caption = caption(findings, part);
-                svg(chart)?
-            }
-            panels => panels_svg(&Panels {
-                title: part.title.clone(),
-                caption: caption(findings, part),
-                columns: 0,
-                shared: (true, !matches!(part.plot, Axis::GuidanceParameter(_))),
-                panels: panels.to_vec(),
-            })?,
+        let quantities: &[&Quantity] = match part.plot {
+            Axis::GuidanceParameter(_) => &[&DISTANCE, &ACCURACY],
+            _ => &[&DISTANCE],
         };
-        drawn.push((folder.join(format!("{}.svg", part.id)), text));
+        drawn.push((folder.join(format!("{}.svg", part.id)), figure(findings, part, &curves, quantities)?));
+        if has_errors(part, &rows) {
+            let text = figure(findings, part, &curves, &[&ERROR])?;
+            drawn.push((folder.join(format!("{}-error.svg", part.id)), text));
+        }
     }
     Ok(drawn)
 }
 
-/// A chart for each panel, in the order of their first curves.
-fn charts(part: &Part, curves: &[Curve<'_>]) -> Vec<LineChart> {
-    let mut names: Vec<&str> = Vec::new();
-    for curve in curves {
-        if !names.contains(&curve.panel.as_str()) {
-            names.push(&curve.panel);
+/// Whether a second plot shows how far the cells end from the reference solution: where solvers or schedules are compared.
+pub(super) fn has_errors(part: &Part, rows: &[&Row]) -> bool {
+    let [model, guidance, ..] = super::differing(rows);
+    part.plot == Axis::Evaluations
+        && !model
+        && !guidance
+        && rows.iter().filter_map(|row| row.figure()).any(|(_, figure)| figure.error.is_some())
+}
+
+fn figure(
+    findings: &Findings,
+    part: &Part,
+    curves: &[Curve<'_>],
+    quantities: &[&Quantity],
+) -> Result<String> {
+    let caption = caption(findings, part, quantities);
+    Ok(match charts(part, curves, quantities).as_mut_slice() {
+        [chart] => {
+            chart.title.clone_from(&part.title);
+            chart.caption = caption;
+            svg(chart)?
         }
-    }
-    let of = |name: &str, quantity: &Quantity| {
-        let series =
-            curves.iter().filter(|curve| curve.panel == name).map(|curve| quantity.series(curve)).collect();
+        panels => panels_svg(&Panels {
+            title: part.title.clone(),
+            caption,
+            columns: 0,
+            shared: (true, quantities.len() == 1),
+            panels: panels.to_vec(),
+        })?,
+    })
+}
+
+/// A chart for each panel, in the order of their first curves; where there are several quantities, a chart for each of those,
+/// and what was a panel becomes a curve's name.
+fn charts(part: &Part, curves: &[Curve<'_>], quantities: &[&Quantity]) -> Vec<LineChart> {
+    let chart = |title: &str, quantity: &Quantity, members: &[(&Curve<'_>, String)]| {
+        let mut series: Vec<Series> = members
+            .iter()
+            .map(|(curve, label)| Series { label: label.clone(), ..quantity.series(curve) })
+            .collect();
+        series.retain(|series| !series.points.is_empty());
+        if series.len() > MOST_WITH_INTERVALS {
+            series.iter_mut().for_each(|series| series.band = None);
+        }
         LineChart {
-            title: name.to_owned(),
+            title: title.to_owned(),
             x_label: x_label(&part.plot),
             y_label: quantity.label.to_owned(),
             x_log: part.plot == Axis::Evaluations,
@@ -57,35 +87,49 @@ fn charts(part: &Part, curves: &[Curve<'_>]) -> Vec<LineChart> {
             ..LineChart::default()
         }
     };
-    match part.plot {
-        // One panel a quantity; what was a panel becomes part of a curve's name.
-        Axis::GuidanceParameter(_) => [&DISTANCE, &ACCURACY]
-            .map(|quantity| LineChart {
-                title: quantity.title.to_owned(),
-                series: curves
-                    .iter()
-                    .map(|curve| Series { label: curve.panel.clone(), ..quantity.series(curve) })
-                    .collect(),
-                ..of("", quantity)
-            })
-            .to_vec(),
-        _ => names.iter().map(|name| of(name, &DISTANCE)).collect(),
+    if let [quantity] = quantities {
+        let mut names: Vec<&str> = Vec::new();
+        for curve in curves {
+            if !names.contains(&curve.panel.as_str()) {
+                names.push(&curve.panel);
+            }
+        }
+        let of = |name: &&str| -> Vec<_> {
+            curves.iter().filter(|c| c.panel == **name).map(|c| (c, c.label.clone())).collect()
+        };
+        return names.iter().map(|name| chart(name, quantity, &of(name))).collect();
     }
+    let label = |curve: &Curve<'_>| {
+        [curve.label.as_str(), curve.panel.as_str()]
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let all: Vec<_> = curves.iter().map(|curve| (curve, label(curve))).collect();
+    quantities.iter().map(|quantity| chart(quantity.title, quantity, &all)).collect()
 }
 
 struct Quantity {
     title: &'static str,
     label: &'static str,
     log: bool,
-    /// Value, lower and upper end.
-    of: fn(&Figure) -> [f64; 3],
+    /// Value, lower and upper end; none where it was not measured.
+    of: fn(&Figure) -> Option<[f64; 3]>,
 }
+
+const ERROR: Quantity = Quantity {
+    title: "Distance from the reference",
+    label: "distance of a pixel from the reference solution",
+    log: true,
+    of: |figure| figure.error.filter(|error| *error > 0.0).map(|error| [error; 3]),
+};
 
 const DISTANCE: Quantity = Quantity {
     title: "FID",
     label: "FID (lower is better)",
     log: true,
-    of: |figure| [figure.fid, figure.fid_low.max(0.5 * figure.fid), figure.fid_high],
+    of: |figure| Some([figure.fid, figure.fid_low.max(0.5 * figure.fid), figure.fid_high]),
 };
 const ACCURACY: Quantity = Quantity {
     title: "Accuracy",
@@ -93,16 +137,20 @@ const ACCURACY: Quantity = Quantity {
     log: false,
     of: |figure| {
         let (low, high) = figure.accuracy_interval();
-        [100.0 * figure.accuracy, 100.0 * low, 100.0 * high]
+        Some([100.0 * figure.accuracy, 100.0 * low, 100.0 * high])
     },
 };
 
 impl Quantity {
     fn series(&self, curve: &Curve<'_>) -> Series {
-        let values: Vec<(f64, [f64; 3])> = curve.points.iter().map(|(x, f)| (*x, (self.of)(f))).collect();
+        let values: Vec<(f64, [f64; 3])> =
+            curve.points.iter().filter_map(|(x, figure)| Some((*x, (self.of)(figure)?))).collect();
         let points = values.iter().map(|(x, [value, ..])| (*x, *value)).collect();
-        let band = values.iter().map(|(x, [_, low, high])| (*x, *low, *high)).collect();
-        Series::new(curve.label.clone(), points).with_band(band)
+        let series = Series::new(curve.label.clone(), points);
+        if values.iter().all(|(_, [_, low, high])| low == high) {
+            return series;
+        }
+        series.with_band(values.iter().map(|(x, [_, low, high])| (*x, *low, *high)).collect())
     }
 }
 
@@ -114,12 +162,16 @@ fn x_label(axis: &Axis) -> String {
     }
 }
 
-fn caption(findings: &Findings, part: &Part) -> String {
+fn caption(findings: &Findings, part: &Part, quantities: &[&Quantity]) -> String {
+    let images = part.images.unwrap_or(findings.recipe.images);
+    if quantities.iter().any(|quantity| quantity.title == ERROR.title) {
+        return "Root mean square over the pixels (0 to 1) of 50 images, from Heun with 100 even steps and the same noises. It says \
+            how well the flow is followed, not how good the flow is."
+            .to_owned();
+    }
     format!(
-        "{} images a point from the same noises, 95% intervals by bootstrap over the images. FID over the features of {}, \
-         against the {}.",
-        part.images.unwrap_or(findings.recipe.images),
-        findings.extractor,
-        findings.reference
+        "{images} images a point from the same noises. FID over the features of {}, against the {}; intervals of 95% by \
+         bootstrap over the images are in the table, and drawn where they do not hide the curves.",
+        findings.extractor, findings.reference
     )
 }
