@@ -152,7 +152,7 @@ impl<'a> Sampler<'a> {
             time: Duration::ZERO,
             straightness: Vec::new(),
         };
-        let mut at = 0;
+        let (mut at, mut spent_in_all) = (0, 0.0);
         for part in labels.chunks(BATCH) {
             let start = Instant::now();
             let from = first + at as u64;
@@ -170,7 +170,8 @@ impl<'a> Sampler<'a> {
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(outcome.evaluations);
-            samples.mean_evaluations += spent / labels.len() as f64;
+            spent_in_all += spent;
+            samples.mean_evaluations = spent_in_all / (at + part.len()) as f64;
             let Normalization { mean, std } = self.normalization;
             samples.pixels.extend(values.iter().map(|v| (v * std + mean).clamp(0.0, 1.0)));
             at += part.len();

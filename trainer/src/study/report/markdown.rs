@@ -145,7 +145,9 @@ fn cell(row: &Row, best: f64) -> String {
             let fid = format!("{:.digits$}", figure.fid);
             let fid = if figure.fid == best { format!("**{fid}**") } else { fid };
             let spent = match row.cell.allowance {
-                super::Allowance::Evaluations(n) if figure.evaluations == n as f64 => String::new(),
+                super::Allowance::Evaluations(n) if (figure.evaluations - n as f64).abs() < 1e-6 => {
+                    String::new()
+                }
                 _ => format!(" ({:.1} ev.)", figure.evaluations),
             };
             format!("{fid} ±{half:.digits$}, {:.1}%{spent}", 100.0 * figure.accuracy)
