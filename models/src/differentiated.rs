@@ -117,12 +117,11 @@ mod tests {
     use super::*;
     use crate::{Architecture, ConditionalNetwork, Network, UNetConfig};
     use burn::tensor::{Device, TensorData};
+    use flow::controller::Controller;
     use flow::guidance::{Guidance, Guided};
     use flow::integrate::{Options, Stepping};
     use flow::likelihood::{CentralDifferences, Estimate, Probes, log_likelihood};
     use flow::noise;
-    use flow::plan::SamplePlan;
-    use flow::schedule::KnotTable;
     use flow::solver::Solver;
     use flow::state::Elements;
     use std::ops::ControlFlow;
@@ -213,9 +212,17 @@ mod tests {
             probes: Probes,
         ) -> Vec<Estimate> {
             let solver = solver.parse::<Solver>().unwrap();
+            // Random weights change quickly with t, whose embedding turns a thousandfold: a tolerance is met over a
+            // hundredth of the way only, and that is enough to walk each image by itself.
             let stepping = if solver.adaptive() {
-                let plan: SamplePlan = "solver=dopri5&tol=1e-4".parse().unwrap();
-                plan.stepping(&KnotTable::default()).unwrap()
+                Stepping::Adaptive {
+                    t0: 0.0,
+                    t1: 0.01,
+                    rtol: 1e-4,
+                    atol: 1e-4,
+                    first_step: None,
+                    controller: Controller::default(),
+                }
             } else {
                 Stepping::Fixed { knots: vec![0.0, 0.4, 0.7, 1.0] }
             };
@@ -231,8 +238,7 @@ mod tests {
             let differences = CentralDifferences::new(guided()).reaching(1e-2).unwrap();
             let summed = tell(differences, solver, &x, Probes::Exact);
             for (exact, summed) in exact.iter().zip(&summed) {
-                // Differences of f32 values over 1e-2 are good to about 1e-5 in each of 64 terms, summed along the way.
-                assert!((exact.nats - summed.nats).abs() < 0.06, "{solver}: {exact:?}, {summed:?}");
+                assert!((exact.nats - summed.nats).abs() < 0.02, "{solver}: {exact:?}, {summed:?}");
             }
             for count in [16, 64] {
                 let told = tell(Differentiated::new(guided()), solver, &x, Probes::Rademacher(count));
