@@ -21,6 +21,7 @@ pub(crate) struct Study {
     pub(crate) extractor: String,
     /// Against which images.
     pub(crate) reference: String,
+    #[serde(default)]
     models: BTreeMap<String, String>,
     /// Its grids.
     pub(crate) parts: Vec<Part>,
@@ -264,6 +265,19 @@ mod tests {
         let curves = study.curves(&study.parts[1]);
         assert_eq!(curves.len(), 1, "{curves:?}");
         assert_eq!(curves[0].points.iter().map(|point| point.at).collect::<Vec<_>>(), [-1.0, 1.0]);
+    }
+
+    #[test]
+    fn the_study_that_ships_is_read_whole_and_every_point_s_plan_is_a_plan() {
+        let study = Study::parse(include_str!("../../../public/results.json")).unwrap();
+        assert!(!study.parts.is_empty() && !study.claims.is_empty());
+        for part in &study.parts {
+            let curves = study.curves(part);
+            assert!(!curves.is_empty());
+            for point in curves.iter().flat_map(|curve| &curve.points) {
+                assert!(point.plan.parse::<flow::plan::SamplePlan>().is_ok(), "{}", point.plan);
+            }
+        }
     }
 
     #[test]
