@@ -61,7 +61,8 @@ pub(super) fn text(findings: &Findings) -> Result<String> {
         text = text.replace(from, &format!("\n{from}"));
     }
     text.push('\n');
-    Ok(text)
+    // Plain text for whoever shows it; the backticks of Markdown belong to the report.
+    Ok(text.replace('`', ""))
 }
 
 fn cell(row: &crate::study::Row) -> Value {
