@@ -34,11 +34,13 @@ pub enum Kind {
     Velocity,
     /// Class scores of an image.
     Classifier,
+    /// Latents of images, and images of latents: with or without its encoder.
+    Autoencoder,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Velocity, Self::Classifier];
+    pub const ALL: [Self; 3] = [Self::Velocity, Self::Classifier, Self::Autoencoder];
 
     /// The name in a file and a manifest.
     #[must_use]
@@ -46,11 +48,12 @@ impl Kind {
         match self {
             Self::Velocity => "velocity",
             Self::Classifier => "classifier",
+            Self::Autoencoder => "autoencoder",
         }
     }
 }
 
-/// The image that a model reads and writes, in pixels.
+/// What a model reads and writes: an image, in pixels; of a velocity over latents, a latent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSpec {
@@ -102,7 +105,7 @@ pub struct Header {
     pub normalization: Normalization,
     /// Classes.
     pub conditioning: Conditioning,
-    /// The probability path it was trained on, in `flow`'s text form; empty for a classifier.
+    /// The probability path it was trained on, in `flow`'s text form; empty for all but a velocity.
     pub path: String,
     /// Facts of the training: an object.
     pub training: Value,
@@ -232,10 +235,10 @@ impl Header {
                 ),
             ),
             (
-                text(&self.path) && (self.kind == Kind::Classifier) == self.path.is_empty(),
+                text(&self.path) && (self.kind != Kind::Velocity) == self.path.is_empty(),
                 KEY_PATH,
                 format!("{:?}", shorten(&self.path)),
-                format!("at most {MAX_TEXT_BYTES} bytes for a velocity, nothing for a classifier"),
+                format!("at most {MAX_TEXT_BYTES} bytes for a velocity, nothing for another kind"),
             ),
             object_rule(KEY_ARCHITECTURE, &self.architecture),
             object_rule(KEY_TRAINING, &self.training),

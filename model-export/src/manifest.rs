@@ -61,7 +61,7 @@ pub struct ManifestEntry {
     pub parameters: u64,
     /// Multiply-adds of one evaluation of one image.
     pub multiply_adds: u64,
-    /// The probability path it was trained on; empty for a classifier.
+    /// The probability path it was trained on; empty for all but a velocity.
     pub path: String,
     /// What was measured of it: an object.
     pub metrics: Value,
@@ -74,6 +74,24 @@ pub struct ManifestEntry {
     /// Id of a weaker model of the manifest, of the same images and classes: what autoguidance steers away from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weak: Option<String>,
+    /// Id of the manifest's autoencoder that decodes it, if it is a velocity over latents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
+    /// The data set that it was trained on; none is MNIST.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DataSetEntry>,
+}
+
+/// A data set, as a page offers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSetEntry {
+    /// Its id.
+    pub id: String,
+    /// A short name for a selector.
+    pub label: String,
+    /// A name for each class.
+    pub classes: Vec<String>,
 }
 
 /// Where the steps of one model fall best, for some numbers of steps.
@@ -229,6 +247,7 @@ impl Manifest {
         }
         for entry in &self.models {
             self.check_weak(entry)?;
+            self.check_decoder(entry)?;
         }
         let velocities = || self.models.iter().filter(|entry| entry.kind == Kind::Velocity);
         if velocities().any(|entry| entry.id == self.default) {
@@ -256,6 +275,25 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// A decoder is an autoencoder of this manifest, and only a velocity has one.
+    fn check_decoder(&self, entry: &ManifestEntry) -> Result<(), ManifestError> {
+        let Some(decoder) = &entry.decoder else { return Ok(()) };
+        let of_kind = |other: &&ManifestEntry| other.kind == Kind::Autoencoder;
+        let others: Vec<&str> = self.models.iter().filter(of_kind).map(|other| other.id.as_str()).collect();
+        if entry.kind == Kind::Velocity && others.contains(&decoder.as_str()) {
+            return Ok(());
+        }
+        let accepts = match (entry.kind, others.is_empty()) {
+            (Kind::Velocity, false) => format!("an autoencoder of the manifest: {}", others.join(", ")),
+            (Kind::Velocity, true) => "an autoencoder of the manifest, and there is none".to_owned(),
+            _ => "nothing: only a velocity over latents is decoded".to_owned(),
+        };
+        let got = format!("{:?}", shorten(decoder));
+        Err(ManifestError::Field { id: shorten(&entry.id), field: "decoder", got, accepts })
+    }
+}
+
 impl ManifestEntry {
     /// Verifies the file's bytes, reads it, and sees that it is the model the manifest describes.
     ///
@@ -275,6 +313,17 @@ impl ManifestEntry {
                 Err(ReadError::ManifestDisagrees { file: self.file.clone(), field, got, expected })
             }
             None => Ok(model),
+        }
+    }
+
+    /// Whether it can be sampled: a velocity, or an autoencoder whose prior is a standard normal, which then has a stored
+    /// answer.
+    #[must_use]
+    pub fn can_be_sampled(&self) -> bool {
+        match self.kind {
+            Kind::Velocity => true,
+            Kind::Autoencoder => self.self_test.is_some(),
+            Kind::Classifier => false,
         }
     }
 
@@ -299,6 +348,16 @@ impl ManifestEntry {
         }
         if !(1..=MAX_ELEMENTS).contains(&self.parameters) {
             return fault("parameters", self.parameters.to_string(), format!("1 to {MAX_ELEMENTS}"));
+        }
+        if let Some(set) = &self.dataset {
+            let text = |text: &str| (1..=80).contains(&text.len()) && !text.chars().any(char::is_control);
+            let classes =
+                (1..=1000).contains(&set.classes.len()) && set.classes.iter().all(|class| text(class));
+            if !is_model_id(&set.id) || !text(&set.label) || !classes {
+                let accepts =
+                    "an id of [a-z0-9._-], a label and 1 to 1000 classes of 1 to 80 bytes in one line";
+                return fault("dataset", shorten(&format!("{set:?}")), accepts.to_owned());
+            }
         }
         if !self.metrics.is_object() {
             return fault("metrics", shorten(&self.metrics.to_string()), "a JSON object".to_owned());

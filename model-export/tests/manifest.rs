@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use model_export::manifest::{
-    FORMAT, FittedKnots, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify,
+    DataSetEntry, FORMAT, FittedKnots, Manifest, ManifestEntry, ManifestError, SelfTest, sha256_hex, verify,
 };
 use model_export::{
     Conditioning, Header, ImageSpec, Kind, Normalization, Precision, ReadError, TensorF32, write,
@@ -52,6 +52,8 @@ fn entry() -> ManifestEntry {
         }),
         knots: None,
         weak: None,
+        decoder: None,
+        dataset: None,
     }
 }
 
@@ -114,6 +116,51 @@ fn a_weaker_model_is_another_velocity_model_of_the_manifest() {
             accepts: accepts.to_owned(),
         };
         assert_eq!(Manifest::parse(&with_weak(weak, kind).to_text()), Err(expected));
+    }
+}
+
+#[test]
+fn a_decoder_is_an_autoencoder_of_the_manifest_and_only_a_velocity_has_one() {
+    let with_decoder = |kind: Kind, decoder: &str| {
+        let mut manifest = with_weak("tiny", kind);
+        manifest.models[0].weak = None;
+        if kind == Kind::Autoencoder {
+            manifest.models[1].path = String::new();
+        }
+        manifest.models[0].decoder = Some(decoder.to_owned());
+        manifest
+    };
+    let good = with_decoder(Kind::Autoencoder, "tiny");
+    assert_eq!(Manifest::parse(&good.to_text()), Ok(good.clone()));
+    assert!(good.models[0].can_be_sampled() && !good.models[1].can_be_sampled());
+    for (manifest, accepts) in [
+        (with_decoder(Kind::Autoencoder, "tinny"), "an autoencoder of the manifest: tiny"),
+        (with_decoder(Kind::Velocity, "tiny"), "an autoencoder of the manifest, and there is none"),
+    ] {
+        match Manifest::parse(&manifest.to_text()) {
+            Err(ManifestError::Field { field: "decoder", accepts: said, .. }) => assert_eq!(said, accepts),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut turned = good;
+    turned.models[0].decoder = None;
+    turned.models[1].decoder = Some("tiny".to_owned());
+    let refused = Manifest::parse(&turned.to_text());
+    assert!(matches!(refused, Err(ManifestError::Field { field: "decoder", .. })), "{refused:?}");
+}
+
+#[test]
+fn a_data_set_has_an_id_a_label_and_a_name_for_each_class() {
+    let with = |id: &str, classes: &[&str]| {
+        let mut manifest = with_weak("tiny", Kind::Velocity);
+        let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+        manifest.models[0].dataset =
+            Some(DataSetEntry { id: id.to_owned(), label: "Clothes".to_owned(), classes });
+        Manifest::parse(&manifest.to_text())
+    };
+    assert!(with("fashion-mnist", &["Coat", "Bag"]).is_ok());
+    for bad in [with("Fashion", &["Coat"]), with("fashion", &[]), with("fashion", &["a\nb"])] {
+        assert!(matches!(bad, Err(ManifestError::Field { field: "dataset", .. })), "{bad:?}");
     }
 }
 

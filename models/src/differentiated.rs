@@ -139,6 +139,7 @@ mod tests {
             embedding: 8,
             groups: 2,
             attention_heads: 2,
+            block: crate::layers::BlockKind::Residual,
         });
         let mut weights = architecture.init(device).weights();
         for (i, (_, values)) in weights.values_mut().enumerate() {

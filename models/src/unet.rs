@@ -1,16 +1,18 @@
-//! The class-conditional residual U-Net (Ronneberger 2015; Ho 2020; Dhariwal and Nichol 2021), sized by its configuration.
+//! The class-conditional U-Net (Ronneberger 2015; Ho 2020; Dhariwal and Nichol 2021), sized by its configuration: of
+//! residual blocks, or of plain ones for comparison.
 //!
 //! space-to-depth -> 3x3 convolution -> per level: residual blocks, then a strided convolution -> attention at the
 //! lowest level -> per level upwards: 1x1 convolution and depth-to-space, the level's skip concatenated, residual
-//! blocks -> GroupNorm, SiLU, 3x3 convolution (starts at zero) -> depth-to-space.
+//! blocks -> GroupNorm and SiLU (a plain block ends in one), 3x3 convolution (starts at zero) -> depth-to-space.
 //!
 //! One linear layer makes the scales and shifts of all blocks at once from silu(time embedding + class embedding).
 
-use crate::architecture::ArchitectureError;
+use crate::architecture::{ArchitectureError, NetworkConfig, fault, in_range};
 use crate::layers::{
-    Attention, AttentionConfig, GroupNorm, GroupNormConfig, Residual, ResidualConfig, conv1x1, conv3x3,
-    conv3x3_zero, depth_to_space, sinusoidal, sinusoidal_of, space_to_depth,
+    Attention, AttentionConfig, BlockKind, GroupNorm, GroupNormConfig, Residual, ResidualConfig, conv1x1,
+    conv3x3, conv3x3_zero, depth_to_space, space_to_depth,
 };
+use crate::network::VelocityNetwork;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
@@ -44,13 +46,16 @@ pub struct UNetConfig {
     pub groups: usize,
     /// Heads of the self-attention at the lowest level; 0 for none.
     pub attention_heads: usize,
+    /// What the blocks are made of.
+    #[serde(default, skip_serializing_if = "BlockKind::is_default")]
+    pub block: BlockKind,
 }
 
-fn mnist_image() -> [usize; 3] {
+pub(crate) fn mnist_image() -> [usize; 3] {
     [1, 28, 28]
 }
 
-fn ten() -> usize {
+pub(crate) fn ten() -> usize {
     10
 }
 
@@ -62,15 +67,44 @@ struct Plan {
 }
 
 impl UNetConfig {
-    /// Checks that the sizes fit each other.
-    ///
-    /// # Errors
-    /// Names the first field that does not fit, what it was and what is accepted.
-    pub fn validate(&self) -> Result<(), ArchitectureError> {
-        let fault = |field: &'static str, got: String, accepts: String| {
-            Err(ArchitectureError::Field { field, got, accepts })
-        };
-        let in_range = |n: usize, most: usize| (1..=most).contains(&n);
+    fn lowest_channels(&self) -> usize {
+        self.channels[self.channels.len() - 1]
+    }
+
+    fn packed_channels(&self) -> usize {
+        self.image[0] * self.patch * self.patch
+    }
+
+    fn block(&self, from: usize, to: usize) -> ResidualConfig {
+        ResidualConfig { from, to, groups: self.groups, kind: self.block }
+    }
+
+    fn plan(&self) -> Plan {
+        let lowest = self.lowest_channels();
+        let down = self.channels.iter().map(|&c| vec![self.block(c, c); self.blocks]).collect();
+        let middle = vec![self.block(lowest, lowest); self.middle_blocks];
+        let up = self.channels[..self.channels.len() - 1]
+            .iter()
+            .rev()
+            .map(|&c| (0..self.up_blocks).map(|i| self.block(if i == 0 { 2 * c } else { c }, c)).collect())
+            .collect();
+        Plan { down, middle, up }
+    }
+
+    fn attention(&self) -> Option<AttentionConfig> {
+        let channels = self.lowest_channels();
+        (self.attention_heads > 0).then_some(AttentionConfig {
+            channels,
+            heads: self.attention_heads,
+            groups: self.groups,
+        })
+    }
+}
+
+impl NetworkConfig for UNetConfig {
+    type Network = UNet;
+
+    fn validate(&self) -> Result<(), ArchitectureError> {
         if !self.image.iter().all(|&n| in_range(n, 512)) {
             return fault("image", format!("{:?}", self.image), "three numbers from 1 to 512".into());
         }
@@ -109,41 +143,15 @@ impl UNetConfig {
         Ok(())
     }
 
-    fn lowest_channels(&self) -> usize {
-        self.channels[self.channels.len() - 1]
+    fn image(&self) -> [usize; 3] {
+        self.image
     }
 
-    fn packed_channels(&self) -> usize {
-        self.image[0] * self.patch * self.patch
+    fn classes(&self) -> usize {
+        self.classes
     }
 
-    fn block(&self, from: usize, to: usize) -> ResidualConfig {
-        ResidualConfig { from, to, groups: self.groups }
-    }
-
-    fn plan(&self) -> Plan {
-        let lowest = self.lowest_channels();
-        let down = self.channels.iter().map(|&c| vec![self.block(c, c); self.blocks]).collect();
-        let middle = vec![self.block(lowest, lowest); self.middle_blocks];
-        let up = self.channels[..self.channels.len() - 1]
-            .iter()
-            .rev()
-            .map(|&c| (0..self.up_blocks).map(|i| self.block(if i == 0 { 2 * c } else { c }, c)).collect())
-            .collect();
-        Plan { down, middle, up }
-    }
-
-    fn attention(&self) -> Option<AttentionConfig> {
-        let channels = self.lowest_channels();
-        (self.attention_heads > 0).then_some(AttentionConfig {
-            channels,
-            heads: self.attention_heads,
-            groups: self.groups,
-        })
-    }
-
-    /// Multiply-adds of one evaluation of one image (convolutions and matrix products; norms and activations are not counted).
-    pub fn multiply_adds(&self) -> u64 {
+    fn multiply_adds(&self) -> u64 {
         let plan = self.plan();
         let size = |level: usize| {
             let shrink = self.patch << level;
@@ -177,8 +185,7 @@ impl UNetConfig {
         total + 2 * e * e + e * modulated
     }
 
-    /// Makes an untrained network on `device`. The sizes must be [valid](Self::validate).
-    pub fn init(&self, device: &Device) -> UNet {
+    fn init(&self, device: &Device) -> UNet {
         let plan = self.plan();
         let make = |list: &Vec<ResidualConfig>| list.iter().map(|b| b.init(device)).collect::<Vec<_>>();
         let modulation_widths: Vec<usize> =
@@ -199,7 +206,8 @@ impl UNetConfig {
             middle: make(&plan.middle),
             grow: pairs().rev().map(|p| conv1x1(p[1], 4 * p[0], device)).collect(),
             up: plan.up.iter().map(make).map(Level::new).collect(),
-            norm: GroupNormConfig { groups: self.groups, channels: first, affine: true }.init(device),
+            norm: (self.block == BlockKind::Residual)
+                .then(|| GroupNormConfig { groups: self.groups, channels: first, affine: true }.init(device)),
             output: conv3x3_zero(first, packed, device),
             modulation_widths,
             embedding: e,
@@ -234,7 +242,7 @@ pub struct UNet {
     middle: Vec<Residual>,
     grow: Vec<Conv2d>,
     up: Vec<Level>,
-    norm: GroupNorm,
+    norm: Option<GroupNorm>,
     output: Conv2d,
     #[module(skip)]
     modulation_widths: Vec<usize>,
@@ -242,22 +250,9 @@ pub struct UNet {
     patch: usize,
 }
 
-impl UNet {
-    /// The velocity at `(x, t)` for each image's class.
-    ///
-    /// # Shapes
-    /// - `x`: `[batch, channels, height, width]`
-    /// - `t`: `[batch]`, 0 noise to 1 data
-    /// - `class`: `[batch]`, 0 to classes - 1, or classes for the null class
-    /// - returns the shape of `x`.
-    pub fn forward(&self, x: Tensor<4>, t: Tensor<1>, class: Tensor<1, Int>) -> Tensor<4> {
-        self.forward_embedded(x, sinusoidal(t, self.embedding), class)
-    }
-
-    /// As [`forward`](Self::forward), at times that the host knows; more accurate on a GPU.
-    pub fn forward_at(&self, x: Tensor<4>, times: &[f32], class: Tensor<1, Int>) -> Tensor<4> {
-        let embedded = sinusoidal_of(times, self.embedding, &x.device());
-        self.forward_embedded(x, embedded, class)
+impl VelocityNetwork for UNet {
+    fn embedding(&self) -> usize {
+        self.embedding
     }
 
     fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
@@ -287,7 +282,10 @@ impl UNet {
             }
             h = modulations.apply(&level.blocks, h);
         }
-        depth_to_space(self.output.forward(silu(self.norm.forward(h))), self.patch)
+        if let Some(norm) = &self.norm {
+            h = silu(norm.forward(h));
+        }
+        depth_to_space(self.output.forward(h), self.patch)
     }
 }
 

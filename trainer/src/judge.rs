@@ -3,7 +3,7 @@
 //! Its file carries the statistics of the 60,000 training images' features, so that an evaluation needs no data set,
 //! and the distance of the real test images, which is what a perfect model of the test set would score.
 
-use crate::data::mnist::Dataset;
+use crate::data::Dataset;
 use crate::recipe::{ClassifierRecipe, Normalization};
 use crate::source::weights;
 use anyhow::{Context, Result, bail};

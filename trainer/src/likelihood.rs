@@ -9,7 +9,7 @@
 //!
 //! Values of the network are (k / 255 - mean) / std, so that log p(k) = log p(x) - dimensions * ln(255 std).
 
-use crate::data::mnist::Dataset;
+use crate::data::Dataset;
 use crate::source::Source;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -208,7 +208,7 @@ mod tests {
 
     fn one_image(pixels: Vec<u8>) -> Dataset {
         let width = pixels.len();
-        Dataset { images: pixels, labels: vec![3], count: 1, height: 1, width }
+        Dataset { images: pixels, labels: vec![3], count: 1, channels: 1, height: 1, width }
     }
 
     #[test]

@@ -2,6 +2,11 @@
 //!
 //! Unknown keys are refused, by name. Every value has a range that is checked before anything is loaded.
 
+mod latent;
+
+pub use latent::{AutoencoderRecipe, LatentRecipe};
+
+use crate::data::DataSet;
 use flow::coupling::Coupling;
 use flow::path::Path;
 use flow::plan::SamplePlan;
@@ -22,12 +27,21 @@ pub struct Recipe {
     pub about: String,
     /// Seed of the initial weights, the data's order, noises, times and label dropout.
     pub seed: u64,
-    /// A velocity network and its flow; this or `classifier`.
+    /// What it is trained on.
+    #[serde(default, skip_serializing_if = "DataSet::is_default")]
+    pub dataset: DataSet,
+    /// A velocity network and its flow; this, `classifier` or `autoencoder`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
-    /// The judge's network; this or `architecture`.
+    /// The judge's network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier: Option<ClassifierRecipe>,
+    /// An autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoencoder: Option<AutoencoderRecipe>,
+    /// Whose latents the flow learns; without it, it learns images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<LatentRecipe>,
     /// How pixels become the network's values.
     pub normalization: Normalization,
     /// The flow that is learned; only with `architecture`.
@@ -245,8 +259,18 @@ impl Recipe {
         if !(self.normalization.std > 0.0 && self.normalization.std.is_finite()) {
             return fault("normalization.std", self.normalization.std.to_string(), "a positive number");
         }
-        match (&self.architecture, &self.classifier, &self.flow, &self.output.plan) {
-            (Some(architecture), None, Some(flow), Some(plan)) => {
+        let networks = (&self.architecture, &self.classifier, &self.autoencoder);
+        match (networks, &self.flow, &self.output.plan) {
+            ((Some(architecture), None, None), Some(flow), Some(plan)) => {
+                if !architecture.is_evaluated() {
+                    let accepts = "a network with something to train: unet, dit or latent-mlp";
+                    return fault("architecture.kind", architecture.kind().into(), accepts);
+                }
+                let is_plain = |name: &str| !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
+                if let Some(latent) = self.latent.as_ref().filter(|latent| !is_plain(&latent.autoencoder)) {
+                    let accepts = "a recipe's name: lower-case letters, digits and hyphens";
+                    return fault("latent.autoencoder", latent.autoencoder.clone(), accepts);
+                }
                 if let Err(fault) = architecture.validate() {
                     return Err(RecipeError::Architecture { name: self.name.clone(), fault });
                 }
@@ -266,14 +290,22 @@ impl Recipe {
                     return fault("output.plan", plan.clone(), &e.to_string());
                 }
             }
-            (None, Some(judge), None, None) => {
+            ((None, Some(judge), None), None, None) if self.latent.is_none() => {
                 if judge.shift > 4 {
                     return fault("classifier.shift", judge.shift.to_string(), "0 to 4 pixels");
                 }
             }
+            ((None, None, Some(autoencoder)), None, None) if self.latent.is_none() => {
+                autoencoder.check(&self.name)?;
+                let Normalization { mean, std } = self.normalization;
+                if (mean, std) != (0.0, 1.0) {
+                    let accepts = "mean 0 and std 1: an autoencoder's values are pixels";
+                    return fault("normalization", format!("mean {mean} and std {std}"), accepts);
+                }
+            }
             _ => {
-                let accepts =
-                    "either [architecture] with [flow] and output.plan, or [classifier] without them";
+                let accepts = "either [architecture] with [flow] and output.plan, and [latent] for a flow over latents; \
+                               or [classifier], or [autoencoder], without them";
                 return fault("architecture", "this mixture of sections".into(), accepts);
             }
         }

@@ -14,7 +14,7 @@ use flow::integrate::{End, Options, Outcome, Report, integrate};
 use flow::path::Path as FlowPath;
 use flow::plan::{MOST_EVALUATIONS, SamplePlan};
 use flow::schedule::KnotTable;
-use models::{Architecture, ConditionalNetwork, Network};
+use models::{Architecture, Autoencoder, ConditionalNetwork, Network};
 use paths::Paths;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -36,6 +36,7 @@ pub struct Sampler<'a> {
     path: FlowPath,
     knots: KnotTable,
     weak: Option<&'a Network>,
+    decoder: Option<&'a Autoencoder>,
     measures_paths: bool,
 }
 
@@ -62,7 +63,8 @@ impl<'a> Sampler<'a> {
     /// For an opened model, with its path and its fitted knots.
     pub fn of(source: &'a Source, device: &Device) -> Self {
         let sampler = Self::new(&source.network, &source.architecture, source.normalization, device);
-        sampler.on_path(source.path.clone()).with_knots(source.knots.clone())
+        let sampler = sampler.on_path(source.path.clone()).with_knots(source.knots.clone());
+        sampler.decoding(source.decoder.as_ref())
     }
 
     /// For a network of the linear path whose values are normalized so, on its device.
@@ -80,6 +82,7 @@ impl<'a> Sampler<'a> {
             path: FlowPath::default(),
             knots: KnotTable::default(),
             weak: None,
+            decoder: None,
             measures_paths: false,
         }
     }
@@ -87,6 +90,11 @@ impl<'a> Sampler<'a> {
     /// The same for a network that was trained on this path.
     pub fn on_path(self, path: FlowPath) -> Self {
         Self { path, ..self }
+    }
+
+    /// The same for a network of latents that this decodes.
+    pub fn decoding(self, decoder: Option<&'a Autoencoder>) -> Self {
+        Self { decoder, ..self }
     }
 
     /// The same with knots that were fitted to the network.
@@ -100,7 +108,8 @@ impl<'a> Sampler<'a> {
     /// A network of other images or classes.
     pub fn with_weak(self, weak: &'a Source) -> Result<Self> {
         let (ours, theirs) = (self.architecture, &weak.architecture);
-        if ours.image() != theirs.image() || ours.classes() != theirs.classes() {
+        let decoded = self.decoder.is_some() != weak.decoder.is_some();
+        if decoded || ours.image() != theirs.image() || ours.classes() != theirs.classes() {
             bail!(
                 "the weak model {} has images of {:?} and {} classes, the model {:?} and {}",
                 weak.name,
@@ -144,7 +153,7 @@ impl<'a> Sampler<'a> {
         mut progress: impl FnMut(usize),
     ) -> Result<Samples> {
         let mut samples = Samples {
-            pixels: Vec::with_capacity(labels.len() * self.architecture.image_len()),
+            pixels: Vec::new(),
             labels: labels.to_vec(),
             image: self.architecture.image(),
             evaluations: 0,
@@ -166,18 +175,29 @@ impl<'a> Sampler<'a> {
                 [] => (outcome.evaluations * part.len()) as f64,
                 each => each.iter().map(|sample| sample.evaluations as f64).sum(),
             };
-            let values: Vec<f32> = outcome.x.into_data().iter::<f32>().collect();
+            let (pixels, image) = self.pixels(outcome.x);
+            samples.image = image;
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(outcome.evaluations);
             spent_in_all += spent;
             samples.mean_evaluations = spent_in_all / (at + part.len()) as f64;
-            let Normalization { mean, std } = self.normalization;
-            samples.pixels.extend(values.iter().map(|v| (v * std + mean).clamp(0.0, 1.0)));
+            samples.pixels.extend(pixels);
             at += part.len();
             progress(at);
         }
         Ok(samples)
+    }
+
+    /// States as pixels in [0, 1], latents decoded, and the extents of an image.
+    pub fn pixels(&self, x: Tensor<4>) -> (Vec<f32>, [usize; 3]) {
+        let values = match self.decoder {
+            Some(decoder) => decoder.decode(x),
+            None => x.mul_scalar(self.normalization.std).add_scalar(self.normalization.mean),
+        };
+        let [_, channels, height, width] = values.dims();
+        let pixels = values.into_data().iter::<f32>().map(|v| v.clamp(0.0, 1.0)).collect();
+        (pixels, [channels, height, width])
     }
 
     /// The final states of one batch in the network's own values, and the evaluations they took.
@@ -211,6 +231,19 @@ impl<'a> Sampler<'a> {
         Guided::new(plan.guidance.clone(), conditional)
     }
 
+    /// What there is to integrate: without a network, one step of nothing.
+    fn reduced(&self, plan: &SamplePlan) -> Result<SamplePlan> {
+        let mut plan = plan.clone();
+        if !self.architecture.is_evaluated() {
+            for (key, value) in
+                [("solver", "euler"), ("schedule", "linear"), ("steps", "1"), ("guidance", "1")]
+            {
+                plan.set(key, value)?;
+            }
+        }
+        Ok(plan)
+    }
+
     fn integrate(
         &self,
         plan: &SamplePlan,
@@ -227,6 +260,7 @@ impl<'a> Sampler<'a> {
         if let Some(label) = labels.iter().find(|&&l| usize::from(l) >= self.architecture.classes()) {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);
         }
+        let plan = &self.reduced(plan)?;
         let [channels, height, width] = self.architecture.image();
         let noise = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
         let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
@@ -235,7 +269,12 @@ impl<'a> Sampler<'a> {
         let stepping = plan.stepping(&self.knots)?;
         let options = Options { path: self.path.clone(), ..plan.options(images.start) };
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
-        let outcome = pollster::block_on(run)?;
+        let mut outcome = pollster::block_on(run)?;
+        if !self.architecture.is_evaluated() {
+            // There is no network that could have been evaluated.
+            outcome.evaluations = 0;
+            outcome.samples.iter_mut().for_each(|sample| sample.evaluations = 0);
+        }
         match outcome.end {
             End::Finished => {}
             End::BudgetExhausted => bail!(

@@ -7,7 +7,7 @@
 
 use burn::tensor::Device;
 use std::path::Path;
-use trainer::data::mnist::Dataset;
+use trainer::data::Dataset;
 use trainer::recipe::Recipe;
 use trainer::train::{FlowTask, Run, Start, latest, train};
 
@@ -20,7 +20,7 @@ fn bars() -> Dataset {
         image[row * side..(row + 2) * side].fill(255);
     }
     let labels = (0..count).map(|i| (i % 10) as u8).collect();
-    Dataset { images, labels, count, height: side, width: side }
+    Dataset { images, labels, count, channels: 1, height: side, width: side }
 }
 
 fn recipe() -> Recipe {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use trainer::data::mnist::Dataset;
+use trainer::data::Dataset;
 use trainer::recipe::Recipe;
 use trainer::train::{FlowTask, Run, train};
 
@@ -33,6 +33,7 @@ fn tiny_model(dir: &Path, name: &str) {
         images: (0..40 * 784).map(|i| (i * 31 % 251) as u8).collect(),
         labels: (0..40).map(|i| i % 10).collect(),
         count: 40,
+        channels: 1,
         height: 28,
         width: 28,
     };

@@ -2,13 +2,15 @@
 
 mod attention;
 mod group_norm;
+mod layer_norm;
 mod residual;
 mod space_to_depth;
 mod time_embedding;
 
 pub use attention::{Attention, AttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
-pub use residual::{Residual, ResidualConfig};
+pub use layer_norm::layer_norm;
+pub use residual::{BlockKind, Residual, ResidualConfig};
 pub use space_to_depth::{depth_to_space, space_to_depth};
 pub use time_embedding::{sinusoidal, sinusoidal_of};
 

@@ -1,13 +1,36 @@
-//! The residual block: GroupNorm, SiLU, 3x3 convolution, GroupNorm scaled and shifted by the conditioning
-//! (adaptive group norm, Dhariwal and Nichol 2021, arXiv 2105.05233), SiLU, 3x3 convolution, plus the input.
+//! The convolutional blocks of the U-Nets, conditioned by a scale and a shift per channel.
 //!
-//! The last convolution starts at zero, so an untrained block is the identity (or its 1x1 projection).
+//! Residual: GroupNorm, SiLU, 3x3 convolution, GroupNorm scaled and shifted by the conditioning (adaptive group norm,
+//! Dhariwal and Nichol 2021, arXiv 2105.05233), SiLU, 3x3 convolution, plus the input. The last convolution starts at
+//! zero, so an untrained block is the identity (or its 1x1 projection).
+//!
+//! Plain: 3x3 convolution, scaled and shifted by the conditioning, SiLU, 3x3 convolution, SiLU (the double convolution
+//! of Ronneberger 2015, arXiv 1505.04597): no normalization, no way around.
 
 use super::{GroupNorm, GroupNormConfig, conv1x1, conv3x3, conv3x3_zero};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// What the blocks of a U-Net are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockKind {
+    /// GroupNorm, and the input added to the output.
+    #[default]
+    Residual,
+    /// Convolutions and activations alone.
+    Plain,
+}
+
+impl BlockKind {
+    /// Whether this is what a recipe without the key means.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// Configuration of a [`Residual`] block.
 #[derive(Clone, Debug)]
@@ -18,14 +41,16 @@ pub struct ResidualConfig {
     pub to: usize,
     /// Groups of both normalizations.
     pub groups: usize,
+    /// Residual, or plain.
+    pub kind: BlockKind,
 }
 
-/// A residual block, conditioned by a scale and a shift per channel.
+/// A block, conditioned by a scale and a shift per channel; a plain one has neither norms nor projection.
 #[derive(Module, Debug)]
 pub struct Residual {
-    norm1: GroupNorm,
+    norm1: Option<GroupNorm>,
     conv1: Conv2d,
-    norm2: GroupNorm,
+    norm2: Option<GroupNorm>,
     conv2: Conv2d,
     project: Option<Conv2d>,
 }
@@ -33,13 +58,19 @@ pub struct Residual {
 impl ResidualConfig {
     /// Makes the block on `device`.
     pub fn init(&self, device: &Device) -> Residual {
-        let norm = |channels, affine| GroupNormConfig { groups: self.groups, channels, affine }.init(device);
+        let residual = self.kind == BlockKind::Residual;
+        let norm = |channels, affine| {
+            residual.then(|| GroupNormConfig { groups: self.groups, channels, affine }.init(device))
+        };
         Residual {
             norm1: norm(self.from, true),
             conv1: conv3x3(self.from, self.to, 1, device),
             norm2: norm(self.to, false),
-            conv2: conv3x3_zero(self.to, self.to, device),
-            project: (self.from != self.to).then(|| conv1x1(self.from, self.to, device)),
+            conv2: match self.kind {
+                BlockKind::Residual => conv3x3_zero(self.to, self.to, device),
+                BlockKind::Plain => conv3x3(self.to, self.to, 1, device),
+            },
+            project: (residual && self.from != self.to).then(|| conv1x1(self.from, self.to, device)),
         }
     }
 
@@ -47,7 +78,8 @@ impl ResidualConfig {
     pub fn multiply_adds(&self, height: usize, width: usize) -> u64 {
         let pixels = (height * width) as u64;
         let (from, to) = (self.from as u64, self.to as u64);
-        let project = if self.from == self.to { 0 } else { from * to };
+        let projects = self.kind == BlockKind::Residual && self.from != self.to;
+        let project = if projects { from * to } else { 0 };
         pixels * (9 * from * to + 9 * to * to + project)
     }
 }
@@ -60,16 +92,24 @@ impl Residual {
     /// - `modulation`: `[batch, 2 * to]`, scales then shifts
     /// - returns `[batch, to, height, width]`.
     pub fn forward(&self, x: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
-        let h = self.conv1.forward(silu(self.norm1.forward(x.clone())));
-        let [batch, channels, _, _] = h.dims();
-        let modulation = modulation.reshape([batch, 2 * channels, 1, 1]);
-        let scale = modulation.clone().narrow(1, 0, channels);
-        let shift = modulation.narrow(1, channels, channels);
-        let h = self.norm2.forward(h) * (scale + 1.0) + shift;
-        let h = self.conv2.forward(silu(h));
+        let (Some(norm1), Some(norm2)) = (&self.norm1, &self.norm2) else {
+            let h = silu(modulated(self.conv1.forward(x), modulation));
+            return silu(self.conv2.forward(h));
+        };
+        let h = self.conv1.forward(silu(norm1.forward(x.clone())));
+        let h = self.conv2.forward(silu(modulated(norm2.forward(h), modulation)));
         match &self.project {
             Some(project) => project.forward(x) + h,
             None => x + h,
         }
     }
+}
+
+/// Each channel scaled by one more than its scale, and shifted.
+fn modulated(h: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = h.dims();
+    let modulation = modulation.reshape([batch, 2 * channels, 1, 1]);
+    let scale = modulation.clone().narrow(1, 0, channels);
+    let shift = modulation.narrow(1, channels, channels);
+    h * (scale + 1.0) + shift
 }

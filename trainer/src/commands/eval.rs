@@ -3,7 +3,7 @@
 use super::plan::PlanArgs;
 use anyhow::{Result, bail};
 use std::path::PathBuf;
-use trainer::data::mnist;
+use trainer::data::DataSet;
 use trainer::device::DeviceChoice;
 use trainer::evaluation::evaluate;
 use trainer::judge::Judge;
@@ -30,15 +30,18 @@ pub(crate) struct Args {
     /// Images to generate and judge; FID from fewer than a few thousand is biased upwards
     #[arg(long, default_value_t = 10_000)]
     images: usize,
-    /// The judge's file
-    #[arg(long, default_value = super::JUDGE)]
-    judge: PathBuf,
+    /// The judge's file [default: the one that ships for the model's data set]
+    #[arg(long)]
+    judge: Option<PathBuf>,
     /// Judge the judge: its accuracy on MNIST's test images
     #[arg(long)]
     judge_only: bool,
-    /// Folder with MNIST, for --judge-only
-    #[arg(long, default_value = super::DATA)]
-    data: PathBuf,
+    /// The data set of --judge-only: mnist or fashion-mnist
+    #[arg(long, default_value = "mnist", requires = "judge_only")]
+    set: DataSet,
+    /// Its folder, for --judge-only [default: data/ and the set's name]
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The figures as JSON, one line a plan
     #[arg(long)]
     json: bool,
@@ -56,10 +59,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let opened = args.device.open()?;
     trainer::errln!("device: {}", opened.description);
-    let judge = Judge::open(&args.judge, &opened.device)?;
-    trainer::errln!("judge: {}", judge.description);
+    let open_judge = |set: DataSet| -> Result<Judge> {
+        let judge = Judge::open(&super::judge_file(args.judge.as_deref(), set)?, &opened.device)?;
+        trainer::errln!("judge: {}", judge.description);
+        Ok(judge)
+    };
     let Some(model) = args.model.as_ref().filter(|_| !args.judge_only) else {
-        let (_, test) = mnist::load(&args.data)?;
+        let judge = open_judge(args.set)?;
+        let test = args.set.load_test(&super::data_folder(args.data.as_deref(), args.set))?;
         let bar = super::image_bar(test.count, "judging");
         let verdict = judge.look_at(&test, |n| bar.set_position(n as u64))?;
         bar.finish_and_clear();
@@ -82,6 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("--images {}: accepted are 100 to 1000000", args.images);
     }
     let source = Source::open(model, &opened.device)?;
+    let judge = open_judge(source.dataset)?;
     let plan = args.plan.plan("")?;
     let weak = source.weaker(args.weak.as_deref(), &plan.guidance, &opened.device)?;
     let sampler = Sampler::of(&source, &opened.device);

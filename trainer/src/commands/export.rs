@@ -3,9 +3,8 @@
 use anyhow::{Result, bail};
 use model_export::Precision;
 use std::path::PathBuf;
-use trainer::data::mnist;
 use trainer::device::DeviceChoice;
-use trainer::export::{ExportOptions, export_judge, export_velocity};
+use trainer::export::{ExportOptions, export_autoencoder, export_judge, export_velocity};
 use trainer::fid;
 use trainer::judge::{Judge, JudgeFacts};
 use trainer::source::open_checkpoint;
@@ -36,12 +35,13 @@ pub(crate) struct Args {
     /// Id of a weaker model of the same manifest, for guidance=autoguidance [default: as the manifest has it]
     #[arg(long, value_name = "ID")]
     weak: Option<String>,
-    /// The judge's file: read for a velocity model, written for a classifier
-    #[arg(long, default_value = super::JUDGE)]
-    judge: PathBuf,
-    /// Folder with MNIST, for a classifier's statistics
-    #[arg(long, default_value = super::DATA)]
-    data: PathBuf,
+    /// The judge's file: read for a velocity model, written for a classifier [default: the data set's that ships]
+    #[arg(long)]
+    judge: Option<PathBuf>,
+    /// Folder with the data set, for a classifier's statistics and an autoencoder's reconstructions
+    /// [default: data/ and the set's name]
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// auto, cuda, cuda:N, wgpu, cpu or torch
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -63,13 +63,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let checkpoint = open_checkpoint(&args.run)?;
     let recipe = checkpoint.recipe()?;
-    if recipe.classifier.is_some() && args.weak.is_some() {
-        bail!("--weak is for a velocity model; {} is a run of a classifier", args.run.display());
+    if recipe.architecture.is_none() && args.weak.is_some() {
+        bail!("--weak is for a velocity model; {} is a run of another kind", args.run.display());
     }
     let opened = args.device.open()?;
     trainer::outln!("device: {}", opened.description);
+    let judge_file = super::judge_file(args.judge.as_deref(), recipe.dataset);
+    let load = || {
+        let folder = super::data_folder(args.data.as_deref(), recipe.dataset);
+        recipe.dataset.load(&folder, |warning| trainer::errln!("warning: {warning}"))
+    };
     let exported = if let Some(config) = &recipe.classifier {
-        let (train, test) = mnist::load(&args.data)?;
+        let trainer::data::Loaded { train, test, .. } = load()?;
         let model = checkpoint.load_average(config.network.init(&opened.device))?;
         let judge = Judge::new(model, config, recipe.normalization, &opened.device);
         let bar = super::image_bar(train.count + test.count, "judging");
@@ -80,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let real = fid::Statistics::of(&unseen.features, unseen.width)?;
         let facts = JudgeFacts {
             test_accuracy: unseen.accuracy(&test.labels),
-            reference: "MNIST training set".into(),
+            reference: format!("{} training set", recipe.dataset.label()),
             reference_count: train.count,
             mean: reference.mean().to_vec(),
             covariance: reference.upper_triangle(),
@@ -88,11 +93,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         };
         trainer::outln!("test accuracy {:.2}%", 100.0 * facts.test_accuracy);
         trainer::outln!("FID of the real test images against the training set {:.3}", facts.test_fid);
-        export_judge(&checkpoint, &facts, &opened.device, &args.judge)?
+        export_judge(&checkpoint, &facts, &opened.device, &judge_file?)?
     } else {
         let judge = match args.images {
             0 => None,
-            _ => Some(Judge::open(&args.judge, &opened.device)?),
+            _ => Some(Judge::open(&judge_file?, &opened.device)?),
         };
         let options = ExportOptions {
             dir: args.dir.clone(),
@@ -102,10 +107,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             weak: args.weak.clone(),
         };
         let bar = super::image_bar(args.images, "sampling");
-        let exported = export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, |n, what| {
+        let progress = |n: usize, what| {
             bar.set_message(what);
             bar.set_position(n as u64);
-        })?;
+        };
+        let exported = if recipe.autoencoder.is_some() {
+            let test = if args.images > 0 { Some(load()?.test) } else { None };
+            export_autoencoder(
+                &checkpoint,
+                judge.as_ref(),
+                test.as_ref(),
+                &opened.device,
+                &options,
+                progress,
+            )?
+        } else {
+            export_velocity(&checkpoint, judge.as_ref(), &opened.device, &options, progress)?
+        };
         bar.finish_and_clear();
         exported
     };

@@ -92,6 +92,15 @@ fn recipe_facts(recipe: &Recipe) -> Value {
         facts["parameters"] = json!(judge.network.init(&device).num_params());
         facts["architecture"] = json!(judge.network);
     }
+    if let Some(coder) = &recipe.autoencoder {
+        facts["parameters"] = json!(coder.network.init(&device).num_params());
+        facts["decoder_multiply_adds"] = json!(coder.network.decoding_multiply_adds());
+        facts["architecture"] = json!(coder.network);
+    }
+    if let Some(latent) = &recipe.latent {
+        facts["latents_of"] = json!(latent.autoencoder);
+    }
+    facts["dataset"] = json!(recipe.dataset.id());
     facts["train"] = json!(recipe.train);
     facts
 }

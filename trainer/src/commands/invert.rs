@@ -4,7 +4,6 @@ use super::plan::PlanArgs;
 use anyhow::{Context, Result, bail};
 use flow::plan::Digit;
 use std::path::PathBuf;
-use trainer::data::mnist;
 use trainer::device::DeviceChoice;
 use trainer::image::grid::{GridOptions, write_png};
 use trainer::image::read::read_png;
@@ -34,8 +33,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
     /// Folder with MNIST
-    #[arg(long, default_value = super::DATA)]
-    data: PathBuf,
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The first test image
     #[arg(long, default_value_t = 0, conflicts_with = "png")]
     index: usize,
@@ -78,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let opened = args.device.open()?;
     trainer::outln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
+    source.require_images("invert")?;
     let [_, height, width] = source.architecture.image();
     let (pixels, own, names) = match &args.png {
         Some(path) => {
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             (pixels, vec![source.architecture.null_class() as u8], vec![path.display().to_string()])
         }
         None => {
-            let test = mnist::load_test(&args.data)?;
+            let test = source.dataset.load_test(&super::data_folder(args.data.as_deref(), source.dataset))?;
             let (end, count) = (args.index.saturating_add(args.images), test.count);
             if end > count {
                 bail!("--index {} --images {}: there are {count} test images", args.index, args.images);

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, bail};
 use flow::likelihood::{MOST_PROBES, Probes};
 use std::path::PathBuf;
 use std::time::Instant;
-use trainer::data::mnist;
 use trainer::device::DeviceChoice;
 use trainer::evaluation;
 use trainer::likelihood::{Mean, Question, likelihoods, mean};
@@ -35,8 +34,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
     /// Folder with MNIST
-    #[arg(long, default_value = super::DATA)]
-    data: PathBuf,
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The first test image
     #[arg(long, default_value_t = 0)]
     index: usize,
@@ -75,7 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let opened = args.device.open()?;
     trainer::errln!("device: {}", opened.description);
     let source = Source::open(&args.model, &opened.device)?;
-    let test = mnist::load_test(&args.data)?;
+    source.require_images("likelihood")?;
+    let test = source.dataset.load_test(&super::data_folder(args.data.as_deref(), source.dataset))?;
     let images = args.index..args.index.saturating_add(args.images);
     if images.end > test.count {
         let count = test.count;

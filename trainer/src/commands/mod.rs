@@ -14,14 +14,27 @@ pub(crate) mod sample;
 pub(crate) mod study;
 pub(crate) mod train;
 
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use trainer::data::DataSet;
 
 /// Where the shipped models are, seen from the project's root.
 pub(crate) const MODELS: &str = "public/models";
-/// The judge that ships.
-pub(crate) const JUDGE: &str = "trainer/judge/mnist-classifier.safetensors";
-/// Where `data` puts MNIST and everything else looks for it.
-pub(crate) const DATA: &str = "data/mnist";
+
+/// The folder that was named, else the data set's own.
+pub(crate) fn data_folder(named: Option<&Path>, set: DataSet) -> PathBuf {
+    named.map_or_else(|| PathBuf::from(set.folder()), Path::to_owned)
+}
+
+/// The judge that was named, else the one that ships for the data set.
+pub(crate) fn judge_file(named: Option<&Path>, set: DataSet) -> Result<PathBuf> {
+    match (named, set.judge()) {
+        (Some(path), _) => Ok(path.to_owned()),
+        (None, Some(path)) => Ok(PathBuf::from(path)),
+        (None, None) => bail!("no judge ships for {}: name a classifier of it with --judge", set.label()),
+    }
+}
 
 /// A bar that counts images.
 pub(crate) fn image_bar(total: usize, what: &'static str) -> ProgressBar {

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "public/results.json")]
     public: PathBuf,
     /// The judge's file
-    #[arg(long, default_value = super::JUDGE)]
+    #[arg(long, default_value = "trainer/judge/mnist-classifier.safetensors")]
     judge: PathBuf,
     /// auto, cuda, cuda:N, wgpu, cpu or torch
     #[arg(long, default_value = "auto")]

@@ -1,17 +1,18 @@
 //! `flow-digits train`.
 
 use anyhow::{Result, bail};
-use std::path::PathBuf;
-use trainer::data::mnist;
+use std::path::{Path, PathBuf};
 use trainer::device::{DeviceChoice, processor};
+use trainer::export::keep_autoencoder;
 use trainer::recipe::Recipe;
-use trainer::train::{FlowTask, JudgeTask, Run, Start, train};
+use trainer::train::{AutoencoderTask, FlowTask, JudgeTask, Latents, Run, Start, train};
 
 const EXAMPLES: &str = "\
 Examples:
   flow-digits train recipes/mnist-unet.toml
   flow-digits train recipes/mnist-unet.toml --steps 200 --set train.learning_rate=1e-3 --out runs/try
   flow-digits train recipes/mnist-unet.toml --resume
+  flow-digits train recipes/latent-base.toml --autoencoder runs/mnist-vae
   flow-digits train recipes/mnist-unet-more.toml --from runs/mnist-unet --out runs/mnist-unet-more
 
 A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C loses what came after the last checkpoint.";
@@ -21,9 +22,9 @@ A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C
 pub(crate) struct Args {
     /// The recipe, a TOML file
     recipe: PathBuf,
-    /// Folder with MNIST's four IDX files, gzip or not
-    #[arg(long, default_value = super::DATA)]
-    data: PathBuf,
+    /// Folder with the recipe's data set [default: data/ and the set's name]
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The run's folder [default: runs/NAME]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Start from the weights of a run (its average), a checkpoint or an exported model; optimizer and learning rate begin anew
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     from: Option<PathBuf>,
+    /// The autoencoder's run, for a flow over its latents [default: its name, beside --out]
+    #[arg(long, value_name = "RUN")]
+    autoencoder: Option<PathBuf>,
     /// Replace a value of the recipe; may be given several times
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -68,17 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let recipe = Recipe::load(&args.recipe, &overrides)?;
     let start = args.from.as_deref().map(Start::open).transpose()?;
-    let mut other_data = false;
-    let (train_set, test_set) = mnist::load_with(&args.data, |warning| {
-        other_data = true;
-        trainer::errln!("warning: {warning}");
-    })?;
-    let data_description = match other_data {
-        false => {
-            format!("MNIST training set, {} images (LeCun, Cortes, Burges; CC BY-SA 3.0)", train_set.count)
-        }
-        true => format!("{} images that are not MNIST's", train_set.count),
-    };
+    let folder = super::data_folder(args.data.as_deref(), recipe.dataset);
+    let loaded = recipe.dataset.load(&folder, |warning| trainer::errln!("warning: {warning}"))?;
+    let (train_set, test_set) = (loaded.train, loaded.test);
     let opened = args.device.open()?;
     let dir = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
     trainer::outln!("device: {}", opened.description);
@@ -95,17 +91,31 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         dir: dir.clone(),
         device: opened.device,
         device_description: format!("{}; {}", opened.choice.label(), processor()),
-        data_description,
+        data_description: loaded.description,
         resume: args.resume,
         start,
         stop_after: args.stop_after,
     };
-    if recipe.architecture.is_some() {
+    if let Some(latent) = &recipe.latent {
+        let beside = || dir.parent().unwrap_or(Path::new("")).join(&latent.autoencoder);
+        let coder = args.autoencoder.clone().unwrap_or_else(beside);
+        let coder = keep_autoencoder(&coder, &dir, &run.device)?;
+        let bar = super::image_bar(train_set.count, "encoding");
+        let latents = Latents::of(&coder, &train_set, &run.device, |n| bar.set_position(n as u64))?;
+        bar.finish_and_clear();
+        let (mean, spread) = latents.spread();
+        trainer::outln!("latents {:?}: mean {mean:.3}, root mean square {spread:.3}", latents.shape());
+        train(&FlowTask::on_latents(&recipe, &latents, &coder)?, &run)?;
+    } else if args.autoencoder.is_some() {
+        bail!("--autoencoder is for a recipe with [latent]; {} has none", args.recipe.display());
+    } else if recipe.architecture.is_some() {
         train(&FlowTask::new(&recipe, &train_set)?, &run)?;
     } else if recipe.classifier.is_some() {
         train(&JudgeTask::new(&recipe, &train_set, &test_set)?, &run)?;
+    } else if recipe.autoencoder.is_some() {
+        train(&AutoencoderTask::new(&recipe, &train_set, &test_set)?, &run)?;
     } else {
-        bail!("the recipe has neither [architecture] nor [classifier]");
+        bail!("the recipe has nothing to train");
     }
     match args.stop_after.filter(|&stop| stop < recipe.train.steps) {
         Some(0) => trainer::outln!("stopped before the first step: nothing was trained"),

@@ -1,4 +1,4 @@
-//! Fetches MNIST from a public mirror, and goes on where a broken download stopped.
+//! Fetches MNIST or Fashion-MNIST from a public mirror, and goes on where a broken download stopped.
 //!
 //! A file arrives as `NAME.gz.part`, is unpacked and checked by SHA-256, and only then gets its name. A part that is
 //! there already is continued by an HTTP range; a server that does not know ranges sends the file from its
@@ -15,11 +15,13 @@ use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
 
 use super::idx::read_unpacked;
-use super::mnist;
+use super::{DataSet, mnist};
 
-/// Public mirrors, in the order to try. Each has the four files with `.gz` after their names.
+/// Public mirrors of MNIST, in the order to try. Each has the four files with `.gz` after their names.
 pub const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
+/// The public home of Fashion-MNIST; Debian's package `dataset-fashion-mnist` has the same files.
+pub const FASHION_MIRRORS: [&str; 1] = ["http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"];
 
 /// Largest file that is accepted from a server, in bytes; MNIST's largest has 9.9 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -65,15 +67,15 @@ pub enum FetchError {
         url: String,
     },
     /// A whole download of other content.
-    #[error("{url}: the content is not MNIST's: {detail}")]
+    #[error("{url}: the content is not the data set's: {detail}")]
     Corrupt {
         /// What was asked for.
         url: String,
         /// The hashes, or the fault of the gzip stream.
         detail: String,
     },
-    /// A file of that name is there already and is not MNIST's; it is left alone.
-    #[error("{} is there but is not MNIST's: {detail}. Move it away, or choose another folder with --dir", path.display())]
+    /// A file of that name is there already and is another; it is left alone.
+    #[error("{} is there but is not the data set's: {detail}. Move it away, or choose another folder with --dir", path.display())]
     Occupied {
         /// The file.
         path: PathBuf,
@@ -98,19 +100,22 @@ pub enum FetchError {
     },
 }
 
-/// Fetches what is missing of MNIST's four files into `dir`, with a progress bar on standard error. `mirror` replaces
-/// the public ones: the address of a folder with the four `.gz` files.
+/// Fetches what is missing of a data set's four files into `dir`, with a progress bar on standard error. `mirror`
+/// replaces the public ones: the address of a folder with the four `.gz` files. Nothing is done for a data set that
+/// does not come as IDX files.
 ///
 /// # Errors
 /// When a file cannot be had from any mirror, or cannot be written.
-pub fn fetch(mirror: Option<&str>, dir: &Path) -> Result<(), FetchError> {
-    let mirrors = mirror.map_or_else(|| MIRRORS.to_vec(), |mirror| vec![mirror]);
+pub fn fetch(set: DataSet, mirror: Option<&str>, dir: &Path) -> Result<(), FetchError> {
+    let Some(files) = set.idx_files() else { return Ok(()) };
+    let public = if set == DataSet::Mnist { &MIRRORS[..] } else { &FASHION_MIRRORS[..] };
+    let mirrors = mirror.map_or_else(|| public.to_vec(), |mirror| vec![mirror]);
     let bar = ProgressBar::no_length();
     let style = "{msg:28} {wide_bar} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }
-    let fetched = fetch_files(&mirrors, &mnist::FILES, dir, &bar);
+    let fetched = fetch_files(&mirrors, files, dir, &bar);
     bar.finish_and_clear();
     fetched
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use model_export::manifest::sha256_hex;
 
-use super::DataError;
 use super::idx::{Idx, malformed, parse, read_unpacked};
+use super::{DataError, Dataset};
 
 /// A file of MNIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,40 +38,30 @@ pub const FILES: [File; 4] = [
     },
 ];
 
-/// Labelled images.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dataset {
-    /// Pixels, image after image, row after row: 0 is paper, 255 is ink. `count * height * width` bytes.
-    pub images: Vec<u8>,
-    /// The class of each image.
-    pub labels: Vec<u8>,
-    /// Number of images.
-    pub count: usize,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
-}
+/// The files of Fashion-MNIST, of the same names and layout (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747; MIT).
+pub const FASHION_FILES: [File; 4] = [
+    File { name: FILES[0].name, sha256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888" },
+    File { name: FILES[1].name, sha256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9" },
+    File { name: FILES[2].name, sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b" },
+    File { name: FILES[3].name, sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34" },
+];
 
-/// Reads the training and the test set from a folder with the four files, gzip or not.
+/// Reads the training and the test set from a folder with these four files, gzip or not; `label` is the data set's name.
 ///
-/// Other data of the same names and layout (Fashion-MNIST, one's own) is read too, with a warning on standard error:
-/// figures from it are not figures of MNIST.
+/// Other data of the same names and layout (one's own) is read too, and `warn` hears of it: figures from it are not
+/// figures of this data set.
 ///
 /// # Errors
 /// A file that is missing, damaged or not IDX, or files that do not belong together.
-pub fn load(dir: &Path) -> Result<(Dataset, Dataset), DataError> {
-    load_with(dir, |warning| crate::errln!("warning: {warning}"))
-}
-
-/// As [`load`], with `warn` to hear of files that are not MNIST's.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_with(dir: &Path, mut warn: impl FnMut(&str)) -> Result<(Dataset, Dataset), DataError> {
-    let [train_images, train_labels, test_images, test_labels] = FILES;
-    let train = load_set(dir, train_images, train_labels, &mut warn)?;
-    let test = load_set(dir, test_images, test_labels, &mut warn)?;
+pub(super) fn load_files(
+    dir: &Path,
+    files: &[File; 4],
+    label: &str,
+    mut warn: impl FnMut(&str),
+) -> Result<(Dataset, Dataset), DataError> {
+    let [train_images, train_labels, test_images, test_labels] = *files;
+    let train = load_set(dir, train_images, train_labels, label, &mut warn)?;
+    let test = load_set(dir, test_images, test_labels, label, &mut warn)?;
     if (train.height, train.width) != (test.height, test.width) {
         let size = |set: &Dataset| format!("{} x {}", set.height, set.width);
         let path = dir.join(test_images.name);
@@ -83,21 +73,22 @@ pub fn load_with(dir: &Path, mut warn: impl FnMut(&str)) -> Result<(Dataset, Dat
 /// Reads the test set alone.
 ///
 /// # Errors
-/// As [`load`].
-pub fn load_test(dir: &Path) -> Result<Dataset, DataError> {
-    let [_, _, images, labels] = FILES;
-    load_set(dir, images, labels, &mut |warning: &str| crate::errln!("warning: {warning}"))
+/// As [`load_files`].
+pub(super) fn load_test_files(dir: &Path, files: &[File; 4], label: &str) -> Result<Dataset, DataError> {
+    let [_, _, images, labels] = *files;
+    load_set(dir, images, labels, label, &mut |warning: &str| crate::errln!("warning: {warning}"))
 }
 
 fn load_set(
     dir: &Path,
     images: File,
     labels: File,
+    label: &str,
     warn: &mut impl FnMut(&str),
 ) -> Result<Dataset, DataError> {
-    let Idx { shape, data } = load_file(dir, images, 3, warn)?;
+    let Idx { shape, data } = load_file(dir, images, 3, label, warn)?;
     let labels_path = dir.join(labels.name);
-    let labels = load_file(dir, labels, 1, warn)?.data;
+    let labels = load_file(dir, labels, 1, label, warn)?.data;
     let [count, height, width] = shape[..] else {
         return Err(malformed(&dir.join(images.name), "rank", shape.len().to_string(), "3".to_owned()));
     };
@@ -117,10 +108,16 @@ fn load_set(
             format!("{count}, as images"),
         ));
     }
-    Ok(Dataset { images: data, labels, count, height, width })
+    Ok(Dataset { images: data, labels, count, channels: 1, height, width })
 }
 
-fn load_file(dir: &Path, file: File, rank: usize, warn: &mut impl FnMut(&str)) -> Result<Idx, DataError> {
+fn load_file(
+    dir: &Path,
+    file: File,
+    rank: usize,
+    label: &str,
+    warn: &mut impl FnMut(&str),
+) -> Result<Idx, DataError> {
     let candidates = [dir.join(file.name), dir.join(format!("{}.gz", file.name))];
     let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
         return Err(DataError::Missing { dir: dir.to_owned(), name: file.name.to_owned() });
@@ -130,7 +127,7 @@ fn load_file(dir: &Path, file: File, rank: usize, warn: &mut impl FnMut(&str)) -
     let got = sha256_hex(&bytes);
     if got != file.sha256 {
         warn(&format!(
-            "{} is not MNIST's (SHA-256 {}…, MNIST's is {}…); reading it all the same",
+            "{} is not the file of {label} (SHA-256 {}…, that one's is {}…); reading it all the same",
             path.display(),
             &got[..12],
             &file.sha256[..12]
@@ -159,14 +156,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         small(dir.path());
         let mut warnings = Vec::new();
-        let (train, test) = load_with(dir.path(), |warning| warnings.push(warning.to_owned())).unwrap();
+        let (train, test) =
+            load_files(dir.path(), &FILES, "MNIST", |warning| warnings.push(warning.to_owned())).unwrap();
         assert_eq!(
             train,
-            Dataset { images: (0..12).collect(), labels: vec![7, 1], count: 2, height: 2, width: 3 }
+            Dataset {
+                images: (0..12).collect(),
+                labels: vec![7, 1],
+                count: 2,
+                channels: 1,
+                height: 2,
+                width: 3
+            }
         );
         assert_eq!((test.count, &test.labels[..]), (1, &[4][..]));
         assert_eq!(warnings.len(), 4);
-        assert!(warnings[0].contains("train-images-idx3-ubyte is not MNIST's"), "{}", warnings[0]);
+        assert!(warnings[0].contains("train-images-idx3-ubyte is not the file of MNIST"), "{}", warnings[0]);
     }
 
     #[test]
@@ -174,7 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         small(dir.path());
         fs::remove_file(dir.path().join(FILES[3].name)).unwrap();
-        let error = load_with(dir.path(), |_| {}).unwrap_err();
+        let error = load_files(dir.path(), &FILES, "MNIST", |_| {}).unwrap_err();
         assert!(matches!(&error, DataError::Missing { name, .. } if name == FILES[3].name));
         assert!(error.to_string().contains("flow-digits data --dir"), "{error}");
     }
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn files_that_do_not_belong_together_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let field = || match load_with(dir.path(), |_| {}).unwrap_err() {
+        let field = || match load_files(dir.path(), &FILES, "MNIST", |_| {}).unwrap_err() {
             DataError::Malformed { field, .. } => field,
             other => panic!("{other}"),
         };

@@ -176,6 +176,12 @@ impl Checkpoint {
         &self.dir
     }
 
+    /// The run's folder; the checkpoint's own when it was moved out of one.
+    pub fn run(&self) -> &Path {
+        let checkpoints = self.dir.parent().filter(|folder| folder.ends_with("checkpoints"));
+        checkpoints.and_then(Path::parent).unwrap_or(&self.dir)
+    }
+
     /// The recipe that made it.
     ///
     /// # Errors

@@ -4,16 +4,17 @@
 //! label dropout of step k come from generators keyed by (seed, k). Path arithmetic is done on the loader's thread.
 
 use super::Task;
+use super::images::{Images, Latents};
 use super::pairs::Pairs;
-use crate::data::mnist::Dataset;
+use crate::data::Dataset;
 use crate::recipe::Recipe;
 use crate::sampler::{self, Sampler};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use flow::path::Path as FlowPath;
 use flow::plan::SamplePlan;
 use flow::time::TimeDistribution;
-use models::{Architecture, Network, WeightError, Weights};
+use models::{Architecture, Autoencoder, Network, WeightError, Weights};
 use rand_chacha::rand_core::RngCore;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -23,6 +24,7 @@ pub struct FlowTask<'a> {
     recipe: &'a Recipe,
     architecture: &'a Architecture,
     pairs: Pairs<'a>,
+    decoder: Option<&'a Autoencoder>,
     path: FlowPath,
     time: TimeDistribution,
     label_dropout: f64,
@@ -43,26 +45,40 @@ impl<'a> FlowTask<'a> {
     /// # Errors
     /// A recipe of another kind, or images of another size or with labels out of range.
     pub fn new(recipe: &'a Recipe, data: &'a Dataset) -> Result<Self> {
+        if let Some(latent) = &recipe.latent {
+            bail!("the recipe learns latents of `{}`, not images", latent.autoencoder);
+        }
+        Self::of(recipe, Images::Pixels(data, recipe.normalization), None)
+    }
+
+    /// For a recipe with an architecture, and latents of its size with what decodes them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on_latents(recipe: &'a Recipe, latents: &'a Latents, decoder: &'a Autoencoder) -> Result<Self> {
+        Self::of(recipe, Images::Latents(latents), Some(decoder))
+    }
+
+    fn of(recipe: &'a Recipe, images: Images<'a>, decoder: Option<&'a Autoencoder>) -> Result<Self> {
         let architecture = recipe.architecture.as_ref().context("the recipe has no [architecture]")?;
         let flow = recipe.flow.as_ref().context("the recipe has no [flow]")?;
-        let [channels, height, width] = architecture.image();
-        if channels != 1 || (height, width) != (data.height, data.width) {
-            return Err(anyhow!(
-                "the images are {}x{}, the architecture takes {channels}x{height}x{width}",
-                data.height,
-                data.width
-            ));
+        let extents = |[channels, height, width]: [usize; 3]| format!("{channels}x{height}x{width}");
+        if architecture.image() != images.shape() {
+            let what = if decoder.is_some() { "latents" } else { "images" };
+            bail!(
+                "the {what} are {}, the architecture takes {}",
+                extents(images.shape()),
+                extents(architecture.image())
+            );
         }
-        if let Some(label) = data.labels.iter().find(|&&l| usize::from(l) >= architecture.classes()) {
-            return Err(anyhow!(
-                "a label is {label}, the architecture has {} classes",
-                architecture.classes()
-            ));
+        if let Some(label) = images.labels().iter().find(|&&l| usize::from(l) >= architecture.classes()) {
+            bail!("a label is {label}, the architecture has {} classes", architecture.classes());
         }
         Ok(Self {
             recipe,
             architecture,
-            pairs: Pairs::new(recipe, data)?,
+            pairs: Pairs::new(recipe, images)?,
+            decoder,
             path: flow.path.parse()?,
             time: flow.time.parse()?,
             label_dropout: flow.label_dropout,
@@ -133,7 +149,8 @@ impl Task for FlowTask<'_> {
 
     fn report(&self, model: &Network, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>> {
         let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device)
-            .on_path(self.path.clone());
+            .on_path(self.path.clone())
+            .decoding(self.decoder);
         let samples = sampler.run(&self.plan, |_| {})?;
         let path = dir.join("grids").join(format!("step-{step:08}.png"));
         sampler::write_grid(&path, &samples, 10)?;

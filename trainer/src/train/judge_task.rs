@@ -2,9 +2,9 @@
 
 use super::Task;
 use super::order::Order;
-use crate::data::mnist::Dataset;
+use crate::data::Dataset;
 use crate::recipe::{ClassifierRecipe, Normalization, Recipe};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use models::{Classifier, WeightError, Weights};
@@ -37,6 +37,9 @@ impl<'a> JudgeTask<'a> {
     /// A recipe of another kind.
     pub fn new(recipe: &'a Recipe, train: &'a Dataset, test: &'a Dataset) -> Result<Self> {
         let judge = recipe.classifier.as_ref().context("the recipe has no [classifier]")?;
+        if judge.network.image != train.image() || train.channels != 1 {
+            bail!("the images are {:?}, the classifier takes {:?}, grey", train.image(), judge.network.image);
+        }
         let order = Order::new(recipe.seed, train.count, recipe.train.batch);
         Ok(Self { recipe, judge, train, test, order })
     }

@@ -4,10 +4,12 @@
 //! What is trained is a [`Task`]. All randomness of step k is drawn from (seed, k) alone, so a resumed run sees what
 //! an unbroken one would have seen, and on the CPU ends in the same bits.
 
+mod autoencoder_task;
 mod checkpoint;
 mod ema;
 mod flow_task;
 mod gradients;
+mod images;
 mod judge_task;
 mod loader;
 mod metrics;
@@ -16,8 +18,10 @@ mod pairs;
 mod schedule;
 mod start;
 
+pub use autoencoder_task::AutoencoderTask;
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
 pub use flow_task::FlowTask;
+pub use images::Latents;
 pub use judge_task::{JudgeTask, accuracy};
 pub use schedule::learning_rate;
 pub use start::Start;

@@ -5,9 +5,9 @@
 //! seed and its own number alone, so a resumed run sees the pairs that an unbroken one would have seen. While one pool
 //! is served, the next is made on another thread ([`Pairs::prepare`]), so that training does not wait for it.
 
+use super::images::Images;
 use super::order::Order;
-use crate::data::mnist::Dataset;
-use crate::recipe::{Normalization, Recipe};
+use crate::recipe::Recipe;
 use anyhow::Result;
 use flow::coupling::{Coupling, Pool};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -24,9 +24,8 @@ type Slot = Arc<OnceLock<Result<Pool, String>>>;
 
 /// The pairs of a training.
 pub(super) struct Pairs<'a> {
-    data: &'a Dataset,
+    images: Images<'a>,
     order: Order,
-    normalization: Normalization,
     seed: u64,
     batch: usize,
     coupled: Option<Coupled>,
@@ -70,7 +69,7 @@ impl<'a> Pairs<'a> {
     ///
     /// # Errors
     /// A coupling that the registry does not know.
-    pub(super) fn new(recipe: &Recipe, data: &'a Dataset) -> Result<Self> {
+    pub(super) fn new(recipe: &Recipe, images: Images<'a>) -> Result<Self> {
         let batch = recipe.train.batch;
         let coupling = recipe.flow.as_ref().and_then(|flow| flow.coupling.as_ref());
         let coupled = match coupling {
@@ -85,9 +84,8 @@ impl<'a> Pairs<'a> {
             }),
         };
         Ok(Self {
-            data,
-            order: Order::new(recipe.seed, data.count, batch),
-            normalization: recipe.normalization,
+            images,
+            order: Order::new(recipe.seed, images.count(), batch),
             seed: recipe.seed,
             batch,
             coupled,
@@ -120,7 +118,7 @@ impl<'a> Pairs<'a> {
     fn pool(&self, coupled: &Coupled, number: u64) -> Result<Pool, String> {
         let first = coupled.warmup_steps * self.batch as u64 + number * coupled.pool as u64;
         let drawn = self.drawn(first, coupled.pool);
-        let dim = self.data.height * self.data.width;
+        let dim = self.images.len();
         let mut rng = flow::noise::rng(self.seed ^ 0x706f_6f6c_0000_0000, number);
         Pool::new(coupled.coupling.clone(), drawn.x0, drawn.x1, dim, drawn.labels, coupled.threads, &mut rng)
             .map_err(|error| format!("the coupling of pool {number} failed: {error}"))
@@ -128,17 +126,15 @@ impl<'a> Pairs<'a> {
 
     /// Noise `first..first + count` beside the images at these places of the data's order.
     fn drawn(&self, first: u64, count: usize) -> PairedBatch {
-        let n = self.data.height * self.data.width;
-        let Normalization { mean, std } = self.normalization;
+        let n = self.images.len();
         let mut drawn = PairedBatch {
             x0: flow::noise::batch(self.seed ^ 0x6e6f_6973_6500_0000, first..first + count as u64, n),
             x1: Vec::with_capacity(count * n),
             labels: Vec::with_capacity(count),
         };
-        for index in self.order.range(first, count) {
-            let image = &self.data.images[index * n..(index + 1) * n];
-            drawn.x1.extend(image.iter().map(|&pixel| (f32::from(pixel) / 255.0 - mean) / std));
-            drawn.labels.push(usize::from(self.data.labels[index]));
+        for (place, index) in (first..).zip(self.order.range(first, count)) {
+            self.images.push(&mut drawn.x1, index, self.seed, place);
+            drawn.labels.push(usize::from(self.images.labels()[index]));
         }
         drawn
     }
@@ -147,6 +143,7 @@ impl<'a> Pairs<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Dataset;
 
     /// Images that name themselves: image i has the value i in its first pixel.
     fn data(count: usize) -> Dataset {
@@ -155,7 +152,7 @@ mod tests {
             image[0] = i as u8;
         }
         let labels = (0..count).map(|i| (i % 10) as u8).collect();
-        Dataset { images, labels, count, height: 28, width: 28 }
+        Dataset { images, labels, count, channels: 1, height: 28, width: 28 }
     }
 
     fn recipe(coupling: &str) -> Recipe {
@@ -180,10 +177,10 @@ mod tests {
     fn the_warm_up_is_the_independent_training_and_a_pool_holds_the_same_noises_and_images() {
         let data = data(100);
         let plain = recipe("");
-        let independent = Pairs::new(&plain, &data).unwrap();
+        let independent = Pairs::new(&plain, Images::Pixels(&data, plain.normalization)).unwrap();
         for kind in ["independent", "exact", "class-aware"] {
             let recipe = recipe(kind);
-            let pairs = Pairs::new(&recipe, &data).unwrap();
+            let pairs = Pairs::new(&recipe, Images::Pixels(&data, recipe.normalization)).unwrap();
             for step in 0..3 {
                 let (ours, theirs) = (pairs.at(step).unwrap(), independent.at(step).unwrap());
                 assert_eq!((ours.x0, ours.x1, ours.labels), (theirs.x0, theirs.x1, theirs.labels));
@@ -206,14 +203,14 @@ mod tests {
     fn a_step_has_the_same_pairs_whether_or_not_the_steps_before_were_seen() {
         let data = data(100);
         let recipe = recipe("sinkhorn");
-        let unbroken = Pairs::new(&recipe, &data).unwrap();
+        let unbroken = Pairs::new(&recipe, Images::Pixels(&data, recipe.normalization)).unwrap();
         let all: Vec<_> = (0..9)
             .map(|step| {
                 unbroken.prepare(step);
                 unbroken.at(step).unwrap()
             })
             .collect();
-        let resumed = Pairs::new(&recipe, &data).unwrap();
+        let resumed = Pairs::new(&recipe, Images::Pixels(&data, recipe.normalization)).unwrap();
         for step in [8, 7] {
             let again = resumed.at(step).unwrap();
             let before = &all[step as usize];
@@ -225,7 +222,7 @@ mod tests {
     fn labels_stay_with_their_images_and_only_two_pools_are_kept() {
         let data = data(100);
         let recipe = recipe("exact");
-        let pairs = Pairs::new(&recipe, &data).unwrap();
+        let pairs = Pairs::new(&recipe, Images::Pixels(&data, recipe.normalization)).unwrap();
         for step in 0..40 {
             pairs.prepare(step);
             let batch = pairs.at(step).unwrap();

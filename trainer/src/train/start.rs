@@ -42,10 +42,11 @@ impl Start {
         let checkpoint = open_checkpoint(path)?;
         let recipe = checkpoint.recipe()?;
         let device = Device::flex();
-        let trained = match (&recipe.architecture, &recipe.classifier) {
-            (Some(architecture), _) => checkpoint.load_average(architecture.init(&device))?.weights(),
-            (None, Some(judge)) => collect(&checkpoint.load_average(judge.network.init(&device))?),
-            (None, None) => bail!("{} is the run of no network", path.display()),
+        let trained = match (&recipe.architecture, &recipe.classifier, &recipe.autoencoder) {
+            (Some(architecture), ..) => checkpoint.load_average(architecture.init(&device))?.weights(),
+            (_, Some(judge), _) => collect(&checkpoint.load_average(judge.network.init(&device))?),
+            (.., Some(coder)) => collect(&checkpoint.load_average(coder.network.init(&device))?),
+            (None, None, None) => bail!("{} is the run of no network", path.display()),
         };
         Ok(from(trained, recipe.normalization, &recipe.name, training_facts(&recipe, checkpoint.state())))
     }

@@ -1,0 +1,128 @@
+//! A velocity network over a latent vector: residual layers, each scaled, shifted and gated by time and class.
+//!
+//! As the blocks of a diffusion transformer (Peebles and Xie 2022, arXiv 2212.09748, adaLN-Zero) without attention: a
+//! latent vector is one token. Every block starts as the identity and the output at zero.
+
+use crate::architecture::{ArchitectureError, NetworkConfig, check_embedding, check_states, fault, in_range};
+use crate::layers::layer_norm;
+use crate::network::VelocityNetwork;
+use burn::module::{Initializer, Module};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Configuration of a [`LatentMlp`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatentMlpConfig {
+    /// Channels, height and width of a latent; it is seen as one vector.
+    pub image: [usize; 3],
+    /// Number of classes; the null class of classifier-free guidance is one more.
+    #[serde(default = "crate::unet::ten")]
+    pub classes: usize,
+    /// Width of every layer.
+    pub width: usize,
+    /// Residual blocks.
+    pub depth: usize,
+    /// Width of the sinusoidal embedding of time; even.
+    pub embedding: usize,
+}
+
+/// Two layers around which the input is led.
+#[derive(Module, Debug)]
+struct Block {
+    wide: Linear,
+    back: Linear,
+}
+
+/// The network; made by [`LatentMlpConfig`].
+#[derive(Module, Debug)]
+pub struct LatentMlp {
+    time1: Linear,
+    time2: Linear,
+    class: Embedding,
+    modulation: Linear,
+    input: Linear,
+    blocks: Vec<Block>,
+    output: Linear,
+    embedding: usize,
+    width: usize,
+}
+
+impl NetworkConfig for LatentMlpConfig {
+    type Network = LatentMlp;
+
+    fn validate(&self) -> Result<(), ArchitectureError> {
+        check_states(self.image, self.classes)?;
+        if self.image.iter().product::<usize>() > 65_536 {
+            return fault("image", format!("{:?}", self.image), "at most 65536 values".into());
+        }
+        if !in_range(self.width, 8192) {
+            return fault("width", self.width.to_string(), "1 to 8192".into());
+        }
+        if !in_range(self.depth, 64) {
+            return fault("depth", self.depth.to_string(), "1 to 64".into());
+        }
+        check_embedding(self.embedding)
+    }
+
+    fn image(&self) -> [usize; 3] {
+        self.image
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let [values, width, depth, embedding] =
+            [self.image.iter().product(), self.width, self.depth, self.embedding].map(|n: usize| n as u64);
+        let modulation = width * (3 * depth + 2) * width;
+        2 * values * width + depth * 4 * width * width + embedding * width + width * width + modulation
+    }
+
+    fn init(&self, device: &Device) -> LatentMlp {
+        let (width, values) = (self.width, self.image.iter().product());
+        let zero = |from, to| LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device);
+        let block = || Block {
+            wide: LinearConfig::new(width, 2 * width).init(device),
+            back: LinearConfig::new(2 * width, width).init(device),
+        };
+        LatentMlp {
+            time1: LinearConfig::new(self.embedding, width).init(device),
+            time2: LinearConfig::new(width, width).init(device),
+            class: EmbeddingConfig::new(self.classes + 1, width).init(device),
+            modulation: zero(width, (3 * self.depth + 2) * width),
+            input: LinearConfig::new(values, width).init(device),
+            blocks: (0..self.depth).map(|_| block()).collect(),
+            output: zero(width, values),
+            embedding: self.embedding,
+            width,
+        }
+    }
+}
+
+impl VelocityNetwork for LatentMlp {
+    fn embedding(&self) -> usize {
+        self.embedding
+    }
+
+    fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
+        let shape = x.dims();
+        let (batch, width) = (shape[0], self.width);
+        let time = self.time2.forward(silu(self.time1.forward(time)));
+        let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, width]);
+        let all = self.modulation.forward(silu(time + class));
+        let part = |i: usize| all.clone().narrow(1, i * width, width);
+        let mut h = self.input.forward(x.flatten::<2>(1, 3));
+        for (i, block) in self.blocks.iter().enumerate() {
+            let (scale, shift, gate) = (part(3 * i), part(3 * i + 1), part(3 * i + 2));
+            let inner = layer_norm(h.clone()) * (scale + 1.0) + shift;
+            h = h + gate * block.back.forward(silu(block.wide.forward(inner)));
+        }
+        let last = 3 * self.blocks.len();
+        let h = layer_norm(h) * (part(last) + 1.0) + part(last + 1);
+        self.output.forward(h).reshape(shape)
+    }
+}
