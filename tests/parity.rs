@@ -10,7 +10,8 @@ use cross_tests::answer::{Answer, TOLERANCE, stored, worst_difference};
 use flow::guidance::Guided;
 use flow::integrate::{End, Report, integrate};
 use flow::schedule::KnotTable;
-use models::{Architecture, ConditionalNetwork};
+use model_export::ModelFile;
+use models::{Architecture, AutoencoderArchitecture, ConditionalNetwork, Weights};
 
 fn answers() -> Vec<Answer> {
     let answers = stored(&cross_tests::root().join("public").join("models")).unwrap();
@@ -18,27 +19,48 @@ fn answers() -> Vec<Answer> {
     answers
 }
 
-/// The final states that a device computes, and the evaluations that it took.
+fn weights(file: &ModelFile) -> Weights {
+    let tensors = file.tensors.iter();
+    tensors.map(|(name, t)| (name.clone(), (t.shape.clone(), t.data.clone()))).collect()
+}
+
+/// What a device computes, decoded where states are latents, and the evaluations that it took.
 fn compute(answer: &Answer, device: &Device) -> (Vec<f32>, usize) {
-    let (plan, header) = (&answer.plan, &answer.file.header);
-    let architecture: Architecture = serde_json::from_value(header.architecture.clone()).unwrap();
-    answer.file.check(&architecture.expected(device)).unwrap();
-    let weights = answer.file.tensors.iter();
-    let weights = weights.map(|(name, t)| (name.clone(), (t.shape.clone(), t.data.clone()))).collect();
-    let network = architecture.with_weights(weights, device).unwrap();
+    let plan = &answer.plan;
+    let decoder = answer.decoder.as_ref().map(|file| {
+        let AutoencoderArchitecture::Autoencoder(config) =
+            serde_json::from_value(file.header.architecture.clone()).unwrap();
+        file.check(&config.expected(device)).unwrap();
+        (config.latent, config.with_weights(weights(file), device).unwrap())
+    });
+    let drawn = |[channels, height, width]: [usize; 3]| {
+        let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
+        Tensor::<4>::from_data(TensorData::new(noise, [plan.count, channels, height, width]), device)
+    };
+    let read = |x: Tensor<4>| {
+        let x = match &decoder {
+            Some((_, decoder)) => decoder.decode(x),
+            None => x,
+        };
+        x.into_data().iter::<f32>().collect::<Vec<f32>>()
+    };
+    let Some(file) = &answer.network else {
+        return (read(drawn(decoder.as_ref().unwrap().0)), 0);
+    };
+    let architecture: Architecture = serde_json::from_value(file.header.architecture.clone()).unwrap();
+    file.check(&architecture.expected(device)).unwrap();
+    let network = architecture.with_weights(weights(file), device).unwrap();
     let labels: Vec<u8> = (0..plan.count).map(|image| plan.label(image)).collect();
     let branches = ConditionalNetwork::new(&network, &labels, architecture.null_class(), device);
     let mut field = Guided::new(plan.guidance.clone(), branches);
-    let [channels, height, width] = architecture.image();
-    let noise = TensorData::new(answer.noise(), [plan.count, channels, height, width]);
-    let noise = Tensor::<4>::from_data(noise, device);
     let stepping = plan.stepping(&KnotTable::default()).unwrap();
     let options = plan.options(0);
     let observe = async |_: Report<'_, Tensor<4>>| ControlFlow::Continue(());
+    let noise = drawn(architecture.image());
     let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
     let outcome = pollster::block_on(run).unwrap();
     assert_eq!(outcome.end, End::Finished, "at t = {}", outcome.t);
-    (outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations)
+    (read(outcome.x), outcome.evaluations)
 }
 
 fn agrees_on(name: &str, device: &Device) {
@@ -47,7 +69,8 @@ fn agrees_on(name: &str, device: &Device) {
         let worst = worst_difference(&states, &answer.states);
         println!("{} on {name}: off by {worst:e} after {evaluations} evaluations", answer.id);
         assert!(worst <= TOLERANCE, "{} on {name} is off by {worst:e}", answer.id);
-        if let Some(expected) = answer.plan.expected_evaluations(&KnotTable::default()) {
+        let expected = answer.plan.expected_evaluations(&KnotTable::default());
+        if let Some(expected) = expected.filter(|_| answer.network.is_some()) {
             assert_eq!(evaluations, expected, "{} on {name}", answer.id);
         }
     }

@@ -1,11 +1,12 @@
-//! The stored answers in `public/models`: for a model, a plan and the final states that it leads to.
+//! The stored answers in `public/models`: for a model, a plan and the final states that it leads to; of a model over
+//! latents, and of an autoencoder, the decoded pixels.
 //!
 //! The noise is no file: it is drawn from the plan's seed by `flow::noise`, on the host, to the same bits everywhere.
 
 use std::path::{Path, PathBuf};
 
 use flow::plan::SamplePlan;
-use model_export::manifest::Manifest;
+use model_export::manifest::{Manifest, ManifestEntry};
 use model_export::{Kind, ModelFile};
 use protocol::Looks;
 
@@ -16,30 +17,39 @@ pub const TOLERANCE: f32 = protocol::SELF_TEST_TOLERANCE;
 pub struct Answer {
     /// The model's id.
     pub id: String,
-    /// The verified file.
-    pub file: ModelFile,
+    /// The verified file of the network; none of an autoencoder, whose draws are decoded as they are.
+    pub network: Option<ModelFile>,
+    /// The verified file of what decodes the states, if they are latents.
+    pub decoder: Option<ModelFile>,
     /// What is sampled.
     pub plan: SamplePlan,
-    /// The final states, image after image.
+    /// The final states or decoded pixels, image after image.
     pub states: Vec<f32>,
 }
 
 /// Why an answer could not be had; every fault here is one of the repository.
 pub type Fault = Box<dyn std::error::Error>;
 
-/// Every velocity model of the manifest in a folder, verified, with its stored answer.
+/// Every model of the manifest in a folder that can be sampled, verified, with its stored answer.
 pub fn stored(folder: &Path) -> Result<Vec<Answer>, Fault> {
     let read = |file: PathBuf| std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()));
     let manifest = Manifest::parse(&String::from_utf8(read(folder.join("manifest.json"))?)?)?;
-    let mut answers = Vec::new();
-    for entry in manifest.models.iter().filter(|entry| entry.kind == Kind::Velocity) {
+    let open = |entry: &ManifestEntry| -> Result<ModelFile, Fault> {
         let bytes = read(folder.join(&entry.file))?;
         model_export::manifest::verify(entry, &bytes)?;
-        let file = entry.open(&bytes)?;
+        Ok(entry.open(&bytes)?)
+    };
+    let mut answers = Vec::new();
+    for entry in manifest.models.iter().filter(|entry| entry.can_be_sampled()) {
+        let decoder = entry.decoder.as_deref().and_then(|id| manifest.entry(id));
+        let (network, decoder) = match entry.kind {
+            Kind::Autoencoder => (None, Some(open(entry)?)),
+            _ => (Some(open(entry)?), decoder.map(open).transpose()?),
+        };
         let test = entry.self_test.as_ref().ok_or_else(|| format!("{} has no stored answer", entry.id))?;
         let states = test.open(&read(folder.join(&test.file))?)?;
         let plan: SamplePlan = test.plan.parse()?;
-        let answer = Answer { id: entry.id.clone(), file, plan, states };
+        let answer = Answer { id: entry.id.clone(), network, decoder, plan, states };
         if answer.states.len() != answer.plan.count * answer.image_len() {
             let (numbers, images) = (answer.states.len(), answer.plan.count);
             return Err(format!("{}: {numbers} numbers for {images} images", entry.id).into());
@@ -50,23 +60,29 @@ pub fn stored(folder: &Path) -> Result<Vec<Answer>, Fault> {
 }
 
 impl Answer {
-    /// Numbers of one image.
-    pub fn image_len(&self) -> usize {
-        let image = &self.file.header.image;
-        image.channels * image.height * image.width
+    /// What a picture looks like, and how its numbers become pixels.
+    fn looks(&self) -> Looks {
+        let header = self.decoder.as_ref().or(self.network.as_ref()).map(|file| &file.header);
+        let image =
+            header.map_or([0; 3], |header| [header.image.channels, header.image.height, header.image.width]);
+        let (mean, std) =
+            header.map_or((0.0, 1.0), |header| (header.normalization.mean, header.normalization.std));
+        Looks { image, latent: self.decoder.is_some(), mean, std }
     }
 
-    /// The noise that the plan begins with.
+    /// Numbers of one image.
+    pub fn image_len(&self) -> usize {
+        self.looks().image.iter().product()
+    }
+
+    /// The noise that the plan begins with, where it is a picture.
     pub fn noise(&self) -> Vec<f32> {
         flow::noise::batch(self.plan.seed, 0..self.plan.count as u64, self.image_len())
     }
 
     /// A state's numbers as a worker sends them to the page; none when one is not finite.
     pub fn pixels(&self, states: &[f32]) -> Vec<u8> {
-        let (image, normalization) = (&self.file.header.image, self.file.header.normalization);
-        let image = [image.channels, image.height, image.width];
-        let looks = Looks { image, mean: normalization.mean, std: normalization.std };
-        looks.pixels(states).unwrap_or_default()
+        self.looks().pixels(states).unwrap_or_default()
     }
 }
 

@@ -75,6 +75,34 @@ pub(crate) struct Entry {
     #[serde(default, deserialize_with = "knot_table")]
     pub(crate) knots: KnotTable,
     weak: Option<String>,
+    decoder: Option<String>,
+    dataset: Option<DataSet>,
+}
+
+/// What a model was trained on.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(crate) struct DataSet {
+    /// Its id.
+    pub(crate) id: String,
+    /// A short name.
+    pub(crate) label: String,
+    /// A name for each class.
+    pub(crate) classes: Vec<String>,
+}
+
+impl Default for DataSet {
+    /// MNIST, which is what a model without a data set was trained on.
+    fn default() -> Self {
+        let classes = (0..flow::plan::CLASSES).map(|class| class.to_string()).collect();
+        Self { id: "mnist".to_owned(), label: "Digits (MNIST)".to_owned(), classes }
+    }
+}
+
+impl DataSet {
+    /// Whether its pictures are of handwritten digits.
+    pub(crate) fn is_digits(&self) -> bool {
+        self.id == "mnist"
+    }
 }
 
 /// The manifest's knots, checked.
@@ -93,9 +121,36 @@ struct StoredAnswer {
 }
 
 impl Catalog {
-    /// The models that draw, in the manifest's order.
+    /// The models that draw, in the manifest's order: velocities, and autoencoders whose draws have a stored answer.
     pub(crate) fn velocities(&self) -> impl Iterator<Item = &Entry> {
-        self.models.iter().filter(|entry| entry.kind == "velocity")
+        self.models.iter().filter(|entry| match entry.kind.as_str() {
+            "velocity" => true,
+            "autoencoder" => entry.self_test.is_some(),
+            _ => false,
+        })
+    }
+
+    /// What decodes a model over latents.
+    pub(crate) fn decoder(&self, entry: &Entry) -> Option<&Entry> {
+        let id = entry.decoder.as_deref()?;
+        self.models.iter().find(|other| other.id == id && other.kind == "autoencoder")
+    }
+
+    /// The data sets of the models that draw, in the manifest's order.
+    pub(crate) fn data_sets(&self) -> Vec<DataSet> {
+        let mut sets: Vec<DataSet> = Vec::new();
+        for set in self.velocities().map(Entry::data_set) {
+            if !sets.iter().any(|known| known.id == set.id) {
+                sets.push(set);
+            }
+        }
+        sets
+    }
+
+    /// The first model of a data set: the default one if it is of that set.
+    pub(crate) fn first_of(&self, set: &str) -> Option<&Entry> {
+        let is_of = |entry: &&Entry| entry.data_set().id == set;
+        self.entry(&self.default).filter(is_of).or_else(|| self.velocities().find(is_of))
     }
 
     /// The drawing model of that id.
@@ -110,6 +165,16 @@ impl Catalog {
 }
 
 impl Entry {
+    /// What it was trained on.
+    pub(crate) fn data_set(&self) -> DataSet {
+        self.dataset.clone().unwrap_or_default()
+    }
+
+    /// Whether a network is evaluated along the way; an autoencoder's draws are decoded as they are.
+    pub(crate) fn is_evaluated(&self) -> bool {
+        self.kind == "velocity"
+    }
+
     /// Where its file is, relative to the page.
     pub(crate) fn url(&self) -> String {
         versioned(&self.file, &self.sha256)
@@ -156,6 +221,37 @@ mod tests {
         assert_eq!(catalog.velocities().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(catalog.entry("judge"), None);
         assert_eq!(catalog.entry("a").and_then(Entry::answer_url), None);
+    }
+
+    #[test]
+    fn a_latent_model_brings_its_decoder_and_data_sets_are_told_apart() {
+        let entry = |id: &str, more: &str| {
+            format!(
+                r#"{{"id":"{id}","label":"L","about":"","file":"{id}.safetensors","bytes":1,
+                "sha256":"f14d4bc77a90","parameters":1,"multiply_adds":1{more}}}"#
+            )
+        };
+        let answer = r#","self_test":{"plan":"","file":"a.bin","sha256":"00","bytes":1}"#;
+        let fashion =
+            r#","kind":"velocity","dataset":{"id":"fashion-mnist","label":"Clothes","classes":["Coat"]}"#;
+        let text = format!(
+            r#"{{"format":1,"default":"flow","models":[{},{},{},{}]}}"#,
+            entry("coat", fashion),
+            entry("vae", &format!(r#","kind":"autoencoder"{answer}"#)),
+            entry("vq", r#","kind":"autoencoder""#),
+            entry("flow", r#","kind":"velocity","decoder":"vq""#),
+        );
+        let catalog: Catalog = serde_json::from_str(&text).unwrap();
+        let drawn: Vec<&str> = catalog.velocities().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(drawn, ["coat", "vae", "flow"]);
+        let flow = catalog.entry("flow").unwrap();
+        assert_eq!(catalog.decoder(flow).map(|entry| entry.id.as_str()), Some("vq"));
+        assert!(flow.is_evaluated() && !catalog.entry("vae").unwrap().is_evaluated());
+        let sets: Vec<String> = catalog.data_sets().into_iter().map(|set| set.id).collect();
+        assert_eq!(sets, ["fashion-mnist", "mnist"]);
+        assert_eq!(catalog.first_of("mnist").map(|entry| entry.id.as_str()), Some("flow"));
+        assert_eq!(catalog.first_of("fashion-mnist").map(|entry| entry.id.as_str()), Some("coat"));
+        assert_eq!(DataSet::default().classes.len(), 10);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is on screen, as signals. Controls and panels read and write only this; the conductor does the rest.
 
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, DataSet, Entry};
 use crate::film::{Film, Frame};
 use crate::words::Failure;
 use flow::plan::SamplePlan;
@@ -214,6 +214,11 @@ impl Session {
         })
     }
 
+    /// What the plan's model was trained on.
+    pub(crate) fn data_set(self) -> Memo<DataSet> {
+        self.of_model(|_, entry| entry.data_set())
+    }
+
     /// The knots that were fitted to the plan's model.
     pub(crate) fn knots(self) -> Memo<KnotTable> {
         self.of_model(|_, entry| entry.knots.clone())
@@ -222,7 +227,11 @@ impl Session {
     /// How many evaluations the plan will take an image, where that is known beforehand.
     pub(crate) fn expected(self) -> Memo<Option<usize>> {
         let (knots, plan) = (self.knots(), self.part(SamplePlan::clone));
-        Memo::new(move |_| plan.with(|plan| knots.with(|knots| plan.expected_evaluations(knots))))
+        let decoded_only = self.of_model(|_, entry| !entry.is_evaluated());
+        Memo::new(move |_| match decoded_only.get() {
+            true => Some(0),
+            false => plan.with(|plan| knots.with(|knots| plan.expected_evaluations(knots))),
+        })
     }
 
     /// Tells the reader something that is not an error, once.

@@ -14,7 +14,7 @@ use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The batch sizes at which a worker times one evaluation: a single large digit, and the grid that opens the page.
 pub const MEASURED_BATCHES: [usize; 2] = [1, 16];
@@ -59,7 +59,7 @@ impl Backend {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum ToWorker {
-    /// Verify and build a model. Buffer: the bytes of its file. Answered by [`ToPage::Loaded`] or [`ToPage::Refused`].
+    /// Verify and build a model; one over latents after the autoencoder that decodes it. Buffer: the bytes of its file. Answered by [`ToPage::Loaded`] or [`ToPage::Refused`].
     Load {
         /// The model's id.
         model: String,
@@ -195,8 +195,11 @@ pub enum ToPage {
 /// How a model's states become pictures. The page needs it for the noise, which it can show before a worker has time.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Looks {
-    /// Channels, height, width.
+    /// Channels, height and width of a picture.
     pub image: [usize; 3],
+    /// Whether states are latents, which only the worker can decode: frames bring pictures all the same.
+    #[serde(default)]
+    pub latent: bool,
     /// The pixel, between 0 and 1, that a 0 becomes.
     pub mean: f32,
     /// The distance of pixels that a 1 becomes.
@@ -215,9 +218,12 @@ impl Looks {
         state.iter().map(pixel).collect()
     }
 
-    /// The pixels of the noise that a plan begins with.
+    /// The pixels of the noise that a plan begins with. `None` of latents, whose noise has to be decoded.
     #[must_use]
     pub fn noise(&self, plan: &SamplePlan) -> Option<Vec<u8>> {
+        if self.latent {
+            return None;
+        }
         let numbers = self.image.iter().product();
         self.pixels(&flow::noise::batch(plan.seed, 0..plan.count as u64, numbers))
     }
@@ -349,7 +355,7 @@ mod tests {
         assert!(error.contains("heum"), "{error}");
     }
 
-    const LOOKS: Looks = Looks { image: [1, 2, 2], mean: 0.5, std: 0.25 };
+    const LOOKS: Looks = Looks { image: [1, 2, 2], latent: false, mean: 0.5, std: 0.25 };
 
     #[test]
     fn a_state_becomes_pixels_between_paper_and_ink() {
@@ -372,6 +378,12 @@ mod tests {
         });
         assert_eq!((short.len(), long.len()), (8, 12));
         assert_eq!(short, long[..8]);
+    }
+
+    #[test]
+    fn the_noise_of_latents_is_no_picture() {
+        let plan: SamplePlan = "seed=7&count=2".parse().unwrap();
+        assert_eq!(Looks { latent: true, ..LOOKS }.noise(&plan), None);
     }
 
     #[test]

@@ -144,7 +144,7 @@ async fn answer(request: Request) {
             let device = with(|desk| desk.device.clone());
             let built = device
                 .ok_or_else(|| Fault::Device { what: "none is open".to_owned() })
-                .and_then(|device| shelf::build(&model, &manifest, &bytes, &device));
+                .and_then(|device| shelf::build(&model, &manifest, &bytes, &device, find));
             match built {
                 Ok(built) => {
                     let looks = built.looks;

@@ -34,7 +34,8 @@ impl<'a> Cast<'a> {
     /// Whether the two models draw the same pictures of the same classes, in the same numbers.
     fn check(self) -> Result<(), Fault> {
         let Self { model, weak: Some(weak) } = self else { return Ok(()) };
-        if weak.looks == model.looks && weak.classes == model.classes && weak.path == model.path {
+        let decodes = weak.decoder.is_some() == model.decoder.is_some() && weak.state == model.state;
+        if decodes && weak.looks == model.looks && weak.classes == model.classes && weak.path == model.path {
             return Ok(());
         }
         let what = format!(
@@ -64,7 +65,8 @@ pub(crate) async fn integrated(
         let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
         return Err(Fault::Sampling { what });
     }
-    let [channels, height, width] = model.looks.image;
+    let plan = &reduced(plan, model).map_err(sampling)?;
+    let [channels, height, width] = model.state;
     let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
     let shape = [plan.count, channels, height, width];
     let noise = Attentive { x: Tensor::from_data(TensorData::new(noise, shape), &model.device), run };
@@ -73,7 +75,25 @@ pub(crate) async fn integrated(
     let mut field = Guided::new(plan.guidance.clone(), Attending(network));
     let stepping = plan.stepping(&model.knots).map_err(sampling)?;
     let options = Options { path: model.path.clone(), ..plan.options(0) };
-    integrate(&mut field, &plan.solver, &stepping, noise, &options, observe).await.map_err(sampling)
+    let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
+    let mut outcome = run.await.map_err(sampling)?;
+    if !model.evaluated {
+        // There is no network that could have been evaluated.
+        outcome.evaluations = 0;
+        outcome.samples.iter_mut().for_each(|sample| sample.evaluations = 0);
+    }
+    Ok(outcome)
+}
+
+/// What there is to integrate: without a network, one step of nothing.
+fn reduced(plan: &SamplePlan, model: &Model) -> Result<SamplePlan, flow::Error> {
+    let mut plan = plan.clone();
+    if !model.evaluated {
+        for (key, value) in [("solver", "euler"), ("schedule", "linear"), ("steps", "1"), ("guidance", "1")] {
+            plan.set(key, value)?;
+        }
+    }
+    Ok(plan)
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
@@ -87,17 +107,29 @@ pub(crate) async fn serve(
     let mut fault = None;
     let model = cast.model;
     let outcome = integrated(cast, plan, Some(run_number), async |report| {
-        let state = match numbers(report.x.x.clone()).await {
+        // Decoding is no evaluation, and its time is not one's: the state itself is read first.
+        let shown = match &model.decoder {
+            Some(_) if report.accepted > 0 => numbers(report.x.x.clone()).await.map(|_| ()),
+            _ => Ok(()),
+        };
+        let decoding_ms = pause::worked_ms();
+        let state = match shown {
+            Ok(()) => numbers(model.shown(report.x.x.clone())).await,
+            Err(what) => Err(what),
+        };
+        let state = match state {
             Ok(state) => state,
             Err(what) => {
                 fault = Some(what);
                 return ControlFlow::Break(());
             }
         };
+        let decoded_ms = if model.decoder.is_some() { pause::worked_ms() - decoding_ms } else { 0.0 };
         // The first report is the noise: nothing was evaluated yet, and what it took was its making.
         if report.accepted > 0 {
-            worked_ms += pause::worked_ms() - began_ms;
+            worked_ms += pause::worked_ms() - began_ms - decoded_ms;
         }
+        let evaluations = if model.evaluated { report.evaluations } else { 0 };
         let Some(pixels) = model.looks.pixels(&state) else {
             fault = Some(Fault::NotFinite { t: report.t });
             return ControlFlow::Break(());
@@ -108,8 +140,8 @@ pub(crate) async fn serve(
             times: report.times.to_vec(),
             accepted: report.accepted,
             total_steps: report.total_steps,
-            evaluations: report.evaluations,
-            evaluation_ms: per_evaluation(worked_ms, report.evaluations),
+            evaluations,
+            evaluation_ms: per_evaluation(worked_ms, evaluations),
             count: plan.count,
         };
         if desk::wants(run_number) {

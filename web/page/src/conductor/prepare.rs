@@ -1,4 +1,5 @@
-//! Before a run: a machine, and verified models on it: the plan's own, and a weaker one where the guidance needs it.
+//! Before a run: a machine, and verified models on it: the plan's own, what decodes it if its states are latents, and a
+//! weaker one where the guidance needs it.
 
 use super::{Conductor, Lists};
 use crate::catalog::{Catalog, Entry, MANIFEST, Program};
@@ -28,10 +29,14 @@ pub(super) enum NotGpu {
     Because(String),
 }
 
-/// The models that a plan is sampled with: its own, and the weaker one where its guidance needs that.
+/// The models that a plan is sampled with: its own, the weaker one where its guidance needs that, and what decodes them.
+/// Each needs those behind it.
 pub(super) fn needed<'a>(catalog: &'a Catalog, entry: &'a Entry, plan: &SamplePlan) -> Vec<&'a Entry> {
     let weaker = catalog.weaker(entry).filter(|_| plan.guidance.needs_weak_model());
-    std::iter::once(entry).chain(weaker).collect()
+    let models = std::iter::once(entry).chain(weaker);
+    let mut decoders: Vec<&Entry> = models.clone().filter_map(|model| catalog.decoder(model)).collect();
+    decoders.dedup_by_key(|entry| &entry.id);
+    models.chain(decoders).collect()
 }
 
 impl Conductor {
@@ -169,7 +174,7 @@ impl Conductor {
                 self.start(backend, program, None).await.map_err(|fault| failed(fault, &cast[0].label))?
             }
         };
-        for entry in cast {
+        for entry in cast.iter().rev() {
             let bytes = self.0.stock.file(&entry.url());
             if let Err(fault) = machine.load(&entry.id, &lists.manifest, &bytes).await {
                 // It may have been damaged on its way, or be of another version than the list that names it.
@@ -227,6 +232,10 @@ impl Conductor {
         // Each model that it has not proved itself on yet, with the answer that it must give.
         let mut unproven: Vec<(&Entry, String)> = Vec::new();
         for entry in cast.iter().filter(|entry| !self.0.proven.borrow().contains(&entry.id)) {
+            // What only decodes is proved with what it decodes.
+            if entry.answer_url().is_none() && !entry.is_evaluated() {
+                continue;
+            }
             let Some(answer_url) = entry.answer_url() else {
                 return Err(refused(Fault::SelfTest { model: entry.id.clone(), what: "none".to_owned() }));
             };
@@ -254,7 +263,7 @@ impl Conductor {
         };
         let tried = async {
             let stock = &self.0.stock;
-            for entry in cast {
+            for entry in cast.iter().rev() {
                 let model = stock.file(&entry.url());
                 machine.load(&entry.id, &lists.manifest, &model).await.map_err(refused)?;
             }

@@ -3,6 +3,7 @@
 
 mod budget;
 mod count;
+mod dataset;
 mod digit;
 mod guidance;
 mod model;
@@ -20,6 +21,7 @@ use leptos::prelude::*;
 pub(crate) fn Controls() -> impl IntoView {
     view! {
         <form class="controls" aria-label="Settings" on:submit=|event| event.prevent_default()>
+            <dataset::DataSets/>
             <digit::Digits/>
             <solver::Solvers/>
             <budget::Work/>

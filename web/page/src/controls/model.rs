@@ -1,5 +1,6 @@
 //! Which model, of those that the manifest names.
 
+use crate::catalog::Entry;
 use crate::session::{Change, Session};
 use crate::words::size;
 use leptos::prelude::*;
@@ -9,10 +10,13 @@ use leptos::prelude::*;
 pub(crate) fn Models() -> impl IntoView {
     let session = expect_context::<Session>();
     let chosen = session.part(|plan| plan.model.clone());
+    let set = session.data_set();
     let options = move || {
         session.catalog.with(|catalog| {
-            let entries =
-                catalog.iter().flat_map(|catalog| catalog.velocities().cloned().collect::<Vec<_>>());
+            let entries = catalog.iter().flat_map(|catalog| {
+                let of_set = |entry: &&Entry| set.with(|set| set.id == entry.data_set().id);
+                catalog.velocities().filter(of_set).cloned().collect::<Vec<_>>()
+            });
             entries
                 .map(|entry| {
                     let (id, value) = (entry.id.clone(), entry.id);

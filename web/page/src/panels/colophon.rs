@@ -8,16 +8,39 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Colophon() -> impl IntoView {
     let session = expect_context::<Session>();
+    let set = session.data_set();
     let model = move || {
         let id = session.wish.with(|wish| wish.plan.model.clone());
-        let entry = session.catalog.with(|catalog| catalog.as_ref()?.entry(&id).cloned())?;
-        Some(format!(
-            "The network “{}” has {} thousand weights in {}; one answer about one digit takes it {} million multiplications.",
-            entry.label,
-            (entry.parameters + 500) / 1000,
-            size(entry.bytes),
-            (entry.multiply_adds + 500_000) / 1_000_000,
-        ))
+        let (entry, decoder) = session.catalog.with(|catalog| {
+            let catalog = catalog.as_ref()?;
+            let entry = catalog.entry(&id)?.clone();
+            let decoder = catalog.decoder(&entry).cloned();
+            Some((entry, decoder))
+        })?;
+        let what = if set.with(|set| set.is_digits()) { "digit" } else { "picture" };
+        let size_of = |weights: u64, bytes: u64| {
+            format!("{} thousand weights in {}", (weights + 500) / 1000, size(bytes))
+        };
+        let work = millions(entry.multiply_adds);
+        let own = size_of(entry.parameters, entry.bytes);
+        Some(match decoder {
+            _ if !entry.is_evaluated() => format!(
+                "“{}” is a decoder of {own}; it makes a {what} of a random draw in {work} multiplications, once.",
+                entry.label
+            ),
+            None => format!(
+                "The network “{}” has {own}; one answer about one {what} takes it {work} multiplications.",
+                entry.label
+            ),
+            Some(decoder) => format!(
+                "The network “{}” has {own}; one answer takes it {work} multiplications. What it moves are the latents of “{}”, \
+                 whose decoder of {} makes a {what} of them in {}.",
+                entry.label,
+                decoder.label,
+                size_of(decoder.parameters, decoder.bytes),
+                millions(decoder.multiply_adds)
+            ),
+        })
     };
     let downloaded = move || match session.transferred.get() {
         0 => "What this page needed came from your browser's cache.".to_owned(),
@@ -32,11 +55,18 @@ pub(crate) fn Colophon() -> impl IntoView {
                 "measured on this device, for all its digits at once."
             </p>
             <p>
-                "The network was trained on MNIST, 60,000 handwritten digits, by Yann LeCun, Corinna Cortes and Christopher J. C. "
+                "The digits were learned from MNIST, 60,000 handwritten digits, by Yann LeCun, Corinna Cortes and Christopher J. C. "
                 "Burges, made available under "
                 <a href="https://creativecommons.org/licenses/by-sa/3.0/">"CC BY-SA 3.0"</a>
-                ". The digits that it draws are new, and nobody wrote them."
+                ", and the clothes from Fashion-MNIST by Han Xiao, Kashif Rasul and Roland Vollgraf (MIT licence). What is drawn "
+                "here is new: nobody wrote these digits."
             </p>
         </footer>
     }
+}
+
+/// A number of multiplications: "27 million", "0.2 million".
+fn millions(count: u64) -> String {
+    let millions = count as f64 / 1e6;
+    if millions >= 9.5 { format!("{millions:.0} million") } else { format!("{millions:.1} million") }
 }

@@ -52,16 +52,24 @@ pub(crate) fn Screen() -> impl IntoView {
         }
     });
 
+    let set = session.data_set();
     let label = move || {
-        session.wish.with(|wish| match (wish.plan.count, wish.plan.digit) {
-            (1, flow::plan::Digit::Any) => "One handwritten digit, formed from noise".to_owned(),
-            (1, flow::plan::Digit::Class(digit)) => {
-                format!("One handwritten digit {digit}, formed from noise")
-            }
-            (count, flow::plan::Digit::Any) => format!("{count} handwritten digits, formed from noise"),
-            (count, flow::plan::Digit::Class(digit)) => {
-                format!("{count} handwritten digits {digit}, formed from noise")
-            }
+        let (count, digit) = session.wish.with(|wish| (wish.plan.count, wish.plan.digit));
+        set.with(|set| {
+            let what = match (set.is_digits(), count) {
+                (true, 1) => "handwritten digit",
+                (true, _) => "handwritten digits",
+                (false, 1) => "picture",
+                (false, _) => "pictures",
+            };
+            let count = if count == 1 { "One".to_owned() } else { count.to_string() };
+            let class = match digit {
+                flow::plan::Digit::Any => None,
+                flow::plan::Digit::Class(class) => set.classes.get(usize::from(class)),
+            };
+            let class = class.map(|class| format!(" {class}")).unwrap_or_default();
+            let of = if class.is_empty() || set.is_digits() { "" } else { ":" };
+            format!("{count} {what}{of}{class}, formed from noise")
         })
     };
     let state = Memo::new(move |_| session.state());
