@@ -18,3 +18,4 @@ pub mod say;
 pub mod source;
 pub mod study;
 pub mod train;
+pub mod zoo;

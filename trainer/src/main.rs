@@ -44,6 +44,8 @@ enum Command {
     Likelihood(commands::likelihood::Args),
     /// Turn an image into its noise, and draw it again from that, or another digit
     Invert(commands::invert::Args),
+    /// Measure every shipped model side by side, into docs/results/zoo.md
+    Zoo(commands::zoo::Args),
     /// Print the registries: solvers, schedules, paths, couplings, times, guidance, models
     List(commands::list::Args),
 }
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Likelihood(args) => commands::likelihood::run(&args),
         Command::Invert(args) => commands::invert::run(&args),
+        Command::Zoo(args) => commands::zoo::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match outcome {

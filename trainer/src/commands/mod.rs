@@ -13,6 +13,7 @@ pub(crate) mod plot;
 pub(crate) mod sample;
 pub(crate) mod study;
 pub(crate) mod train;
+pub(crate) mod zoo;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
