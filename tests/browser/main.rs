@@ -31,6 +31,7 @@ mod machines;
 mod manners;
 mod registries;
 mod results;
+mod zoo;
 
 fn evaluations(plan: &str) -> usize {
     plan.parse::<SamplePlan>().unwrap().expected_evaluations(&KnotTable::default()).unwrap()
