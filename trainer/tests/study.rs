@@ -46,6 +46,7 @@ fn tiny_model(dir: &Path, name: &str) {
         resume: false,
         start: None,
         stop_after: None,
+        watch: trainer::train::Watch::default(),
     };
     train(&task, &run).unwrap();
 }
