@@ -257,6 +257,9 @@ impl VelocityNetwork for UNet {
 
     fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
         let [batch, _] = time.dims();
+        // Where the weights are cast to 16 bits, the work follows them; the answer is as exact as the question.
+        let (given, computing) = (x.dtype(), self.input.weight.dtype());
+        let (x, time) = (x.cast(computing), time.cast(computing));
         let time = self.time2.forward(silu(self.time1.forward(time)));
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, self.embedding]);
         let modulations = self.modulation.forward(silu(time + class));
@@ -285,7 +288,7 @@ impl VelocityNetwork for UNet {
         if let Some(norm) = &self.norm {
             h = silu(norm.forward(h));
         }
-        depth_to_space(self.output.forward(h), self.patch)
+        depth_to_space(self.output.forward(h), self.patch).cast(given)
     }
 }
 

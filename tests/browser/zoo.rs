@@ -12,9 +12,11 @@ fn a_latent_flow_brings_its_decoder_and_the_decoder_alone_evaluates_nothing() {
     tab.open("?backend=cpu&count=4&solver=euler&steps=6&guidance=1&seed=7&model=latent-base");
     let flow = tab.picture("model=latent-base");
     assert_eq!(counted(&mut tab), 6);
-    let fetched =
-        |tab: &mut Tab, name: &str| tab.requested().iter().filter(|url| url.contains(name)).count();
-    assert_eq!((fetched(&mut tab, "mnist-vae.safetensors"), fetched(&mut tab, "mnist-unet.safetensors")), (1, 0));
+    let fetched = |tab: &mut Tab, name: &str| tab.requested().iter().filter(|url| url.contains(name)).count();
+    assert_eq!(
+        (fetched(&mut tab, "mnist-vae.safetensors"), fetched(&mut tab, "mnist-unet.safetensors")),
+        (1, 0)
+    );
     assert!(tab.eval("document.querySelector('.footer').innerText").to_string().contains("latents of"));
 
     // The same noise, decoded as it is: no network is asked, and the decoder is here already.
@@ -51,7 +53,8 @@ fn another_data_set_brings_its_own_models_and_names() {
     let mut manifest = Manifest::parse(&std::fs::read_to_string(&place).unwrap()).unwrap();
     let default = manifest.default.clone();
     manifest.models.retain(|entry| entry.id == default || entry.id == "pair-uniform");
-    let names = ["T-shirt", "Trousers", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"];
+    let names =
+        ["T-shirt", "Trousers", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"];
     for entry in &mut manifest.models {
         entry.weak = None;
         if entry.id != default {

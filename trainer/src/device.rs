@@ -130,6 +130,15 @@ impl DeviceChoice {
         }
     }
 
+    /// The NVIDIA GPU that it may be, by index, for its load to be shown. WGPU does not tell which it took.
+    pub fn nvidia_index(&self) -> Option<usize> {
+        match self {
+            Self::Cuda(n) => Some(*n),
+            Self::Wgpu => Some(0),
+            Self::Auto | Self::Cpu | Self::Torch => None,
+        }
+    }
+
     fn try_open(&self) -> Result<Device, DeviceError> {
         let make: Box<dyn Fn() -> Device> = match self {
             Self::Auto | Self::Cpu => Box::new(Device::flex),

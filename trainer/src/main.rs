@@ -26,6 +26,8 @@ enum Command {
     Data(commands::data::Args),
     /// Train a recipe
     Train(commands::train::Args),
+    /// Send a run to an MLflow tracking server, or what is left of it
+    Mlflow(commands::mlflow::Args),
     /// Sample digits into a PNG grid
     Sample(commands::sample::Args),
     /// Judge a model: accuracy under the classifier, and FID over its features
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Data(args) => commands::data::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Mlflow(args) => commands::mlflow::run(&args),
         Command::Sample(args) => commands::sample::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Export(args) => commands::export::run(&args),

@@ -15,6 +15,10 @@ use models::{Architecture, ArchitectureError, ClassifierConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+mod train;
+
+pub use train::{EarlyStop, EmaWarmup, OptimizerKind, Precision, TrainRecipe};
+
 /// A recipe that was read and checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,30 +124,6 @@ impl CouplingRecipe {
     pub fn pool_of(&self, batch: usize) -> usize {
         self.pool.unwrap_or(batch)
     }
-}
-
-/// The optimization.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainRecipe {
-    /// Images a step.
-    pub batch: usize,
-    /// Steps in all.
-    pub steps: u64,
-    /// Peak learning rate of AdamW.
-    pub learning_rate: f64,
-    /// Steps over which the rate rises from zero.
-    pub warmup_steps: u64,
-    /// The rate at the last step, after a half cosine.
-    pub final_learning_rate: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Decay rates of AdamW's moments.
-    pub betas: [f64; 2],
-    /// Largest norm of the whole gradient; larger ones are scaled down to it.
-    pub clip_norm: f64,
-    /// Decay of the exponential moving average of the weights; ramps up as (1 + step) / (10 + step).
-    pub ema_decay: f64,
 }
 
 /// What is written while training.
@@ -309,35 +289,7 @@ impl Recipe {
                 return fault("architecture", "this mixture of sections".into(), accepts);
             }
         }
-        let t = &self.train;
-        if !(1..=65_536).contains(&t.batch) {
-            return fault("train.batch", t.batch.to_string(), "1 to 65536");
-        }
-        if !(1..=100_000_000).contains(&t.steps) {
-            return fault("train.steps", t.steps.to_string(), "1 to 100000000");
-        }
-        if t.warmup_steps >= t.steps && t.warmup_steps > 0 {
-            return fault("train.warmup_steps", t.warmup_steps.to_string(), "fewer than train.steps");
-        }
-        for (field, value) in [("train.learning_rate", t.learning_rate), ("train.clip_norm", t.clip_norm)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return fault(field, value.to_string(), "a positive number");
-            }
-        }
-        for (field, value) in
-            [("train.final_learning_rate", t.final_learning_rate), ("train.weight_decay", t.weight_decay)]
-        {
-            if !(value >= 0.0 && value.is_finite()) {
-                return fault(field, value.to_string(), "zero or a positive number");
-            }
-        }
-        for (field, value) in
-            [("train.betas", t.betas[0]), ("train.betas", t.betas[1]), ("train.ema_decay", t.ema_decay)]
-        {
-            if !(0.0..1.0).contains(&value) {
-                return fault(field, value.to_string(), "0 to below 1");
-            }
-        }
+        self.train.check(&self.name, self.architecture.as_ref().map(Architecture::kind))?;
         if self.output.checkpoint_every == 0 || self.output.report_every == 0 {
             return fault("output.checkpoint_every or output.report_every", "0".into(), "1 or more steps");
         }

@@ -63,6 +63,7 @@ fn run_from(
         resume,
         start,
         stop_after,
+        watch: trainer::train::Watch::default(),
     };
     train(&task, &run).map(|_| ())
 }

@@ -47,6 +47,7 @@ fn tiny_model(dir: &Path, name: &str) {
         resume: false,
         start: None,
         stop_after: None,
+        watch: trainer::train::Watch::default(),
     };
     train(&task, &run).unwrap();
 }

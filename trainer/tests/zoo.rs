@@ -12,7 +12,7 @@ use trainer::export::{ExportOptions, export_autoencoder, export_velocity, keep_a
 use trainer::recipe::Recipe;
 use trainer::sampler::Sampler;
 use trainer::source::{Source, open_checkpoint};
-use trainer::train::{AutoencoderTask, FlowTask, JudgeTask, Latents, Run, train};
+use trainer::train::{AutoencoderTask, FlowTask, JudgeTask, Latents, Run, Watch, train};
 
 fn recipes() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes")
@@ -67,6 +67,7 @@ fn run<'a>(recipe: &'a Recipe, dir: &Path) -> Run<'a> {
         resume: false,
         start: None,
         stop_after: None,
+        watch: Watch::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! y = (x - mean_g) / sqrt(var_g + eps) * gamma_c + beta_c, statistics over a sample's channels of one group.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 /// Configuration of a [`GroupNorm`].
 #[derive(Clone, Debug)]
@@ -47,10 +47,13 @@ impl GroupNorm {
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let x = x.reshape([batch, self.groups, channels / self.groups * height * width]);
+        // Sums of thousands of values need more than 16 bits.
+        let given = x.dtype();
+        let wide = if matches!(given, DType::BF16 | DType::F16) { DType::F32 } else { given };
+        let x = x.cast(wide).reshape([batch, self.groups, channels / self.groups * height * width]);
         let x = x.clone() - x.mean_dim(2);
         let inverse_deviation = (x.clone().square().mean_dim(2) + 1e-5).sqrt().recip();
-        let x = (x * inverse_deviation).reshape([batch, channels, height, width]);
+        let x = (x * inverse_deviation).reshape([batch, channels, height, width]).cast(given);
         match (&self.gamma, &self.beta) {
             (Some(gamma), Some(beta)) => {
                 x * gamma.val().reshape([1, channels, 1, 1]) + beta.val().reshape([1, channels, 1, 1])

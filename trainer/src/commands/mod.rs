@@ -8,6 +8,7 @@ pub(crate) mod invert;
 pub(crate) mod knots;
 pub(crate) mod likelihood;
 pub(crate) mod list;
+pub(crate) mod mlflow;
 pub(crate) mod plan;
 pub(crate) mod plot;
 pub(crate) mod sample;

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use trainer::device::{DeviceChoice, processor};
 use trainer::export::keep_autoencoder;
 use trainer::recipe::Recipe;
-use trainer::train::{AutoencoderTask, FlowTask, JudgeTask, Latents, Run, Start, train};
+use trainer::track::Wish;
+use trainer::train::{
+    AutoencoderTask, FlowTask, JudgeTask, Latents, RateSpan, Rates, Run, Start, Task, Watch, find_rate, train,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,6 +16,9 @@ Examples:
   flow-digits train recipes/mnist-unet.toml --steps 200 --set train.learning_rate=1e-3 --out runs/try
   flow-digits train recipes/mnist-unet.toml --resume
   flow-digits train recipes/latent-base.toml --autoencoder runs/mnist-vae
+  flow-digits train recipes/mnist-unet.toml --set train.optimizer=muon --set train.accumulate=2 --out runs/muon
+  flow-digits train recipes/mnist-unet.toml --find-rate --out runs/rate
+  flow-digits train recipes/mnist-unet.toml --mlflow http://localhost:5000
   flow-digits train recipes/mnist-unet-more.toml --from runs/mnist-unet --out runs/mnist-unet-more
 
 A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C loses what came after the last checkpoint.";
@@ -55,6 +61,15 @@ pub(crate) struct Args {
     /// Stop with a checkpoint after this step; --resume goes on
     #[arg(long, value_name = "STEP")]
     stop_after: Option<u64>,
+    /// Train nothing: let the learning rate rise over 200 steps on a copy, and print what it does to the loss
+    #[arg(long, conflicts_with_all = ["stop_after", "mlflow"])]
+    find_rate: bool,
+    /// Tell this MLflow tracking server of the run, without ever waiting for it
+    #[arg(long, value_name = "URI")]
+    mlflow: Option<String>,
+    /// The experiment's name there
+    #[arg(long, value_name = "NAME", requires = "mlflow", default_value = Wish::EXPERIMENT)]
+    mlflow_experiment: String,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -71,6 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         trainer::outln!("warm-up shortened from {warmup} to {} of the {steps} steps", steps / 10);
     }
     let recipe = Recipe::load(&args.recipe, &overrides)?;
+    let mlflow = args.mlflow.as_deref().map(|uri| Wish::new(uri, &args.mlflow_experiment)).transpose()?;
     let start = args.from.as_deref().map(Start::open).transpose()?;
     let folder = super::data_folder(args.data.as_deref(), recipe.dataset);
     let loaded = recipe.dataset.load(&folder, |warning| trainer::errln!("warning: {warning}"))?;
@@ -95,6 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         resume: args.resume,
         start,
         stop_after: args.stop_after,
+        watch: Watch { mlflow, gpu: opened.choice.nvidia_index() },
     };
     if let Some(latent) = &recipe.latent {
         let beside = || dir.parent().unwrap_or(Path::new("")).join(&latent.autoencoder);
@@ -105,17 +122,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bar.finish_and_clear();
         let (mean, spread) = latents.spread();
         trainer::outln!("latents {:?}: mean {mean:.3}, root mean square {spread:.3}", latents.shape());
-        train(&FlowTask::on_latents(&recipe, &latents, &coder)?, &run)?;
+        work(&FlowTask::on_latents(&recipe, &latents, &coder)?, &run, args.find_rate)?;
     } else if args.autoencoder.is_some() {
         bail!("--autoencoder is for a recipe with [latent]; {} has none", args.recipe.display());
     } else if recipe.architecture.is_some() {
-        train(&FlowTask::new(&recipe, &train_set)?, &run)?;
+        work(&FlowTask::new(&recipe, &train_set)?, &run, args.find_rate)?;
     } else if recipe.classifier.is_some() {
-        train(&JudgeTask::new(&recipe, &train_set, &test_set)?, &run)?;
+        work(&JudgeTask::new(&recipe, &train_set, &test_set)?, &run, args.find_rate)?;
     } else if recipe.autoencoder.is_some() {
-        train(&AutoencoderTask::new(&recipe, &train_set, &test_set)?, &run)?;
+        work(&AutoencoderTask::new(&recipe, &train_set, &test_set)?, &run, args.find_rate)?;
     } else {
         bail!("the recipe has nothing to train");
+    }
+    if args.find_rate {
+        return Ok(());
     }
     match args.stop_after.filter(|&stop| stop < recipe.train.steps) {
         Some(0) => trainer::outln!("stopped before the first step: nothing was trained"),
@@ -126,4 +146,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn work<T: Task>(task: &T, run: &Run<'_>, rate_only: bool) -> Result<()> {
+    if rate_only {
+        say_rates(&find_rate(task, run, RateSpan::default())?);
+    } else {
+        train(task, run)?;
+    }
+    Ok(())
+}
+
+/// The table in twenty rows, and the rates that the two usual rules take from it.
+fn say_rates(rates: &Rates) {
+    trainer::outln!("learning rate       loss   smoothed");
+    let every = rates.points.len().div_ceil(20).max(1);
+    for point in rates.points.iter().step_by(every) {
+        trainer::outln!("{:>13.2e} {:>10.4} {:>10.4}", point.rate, point.loss, point.smoothed);
+    }
+    match (rates.steepest, rates.lowest) {
+        (Some(steepest), Some(lowest)) => {
+            trainer::outln!(
+                "suggested: train.learning_rate = {steepest:.1e}, where the loss falls fastest; a tenth of the rate at \
+                 the lowest loss is {:.1e}",
+                lowest / 10.0
+            );
+        }
+        _ => trainer::outln!("the loss never fell: no rate is suggested"),
+    }
+    trainer::outln!("all steps: {}", rates.file.display());
 }

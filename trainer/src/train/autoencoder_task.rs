@@ -142,6 +142,17 @@ impl Task for AutoencoderTask<'_> {
         Ok(AutoencoderBatch { pixels, noise, count })
     }
 
+    fn split(&self, batch: AutoencoderBatch, parts: usize) -> Result<Vec<AutoencoderBatch>, String> {
+        let count = batch.count / parts;
+        let part = |values: &[f32], part: usize| {
+            let n = values.len() / parts;
+            values[part * n..(part + 1) * n].to_vec()
+        };
+        Ok((0..parts)
+            .map(|i| AutoencoderBatch { pixels: part(&batch.pixels, i), noise: part(&batch.noise, i), count })
+            .collect())
+    }
+
     fn loss(&self, model: &Autoencoder, batch: AutoencoderBatch, device: &Device) -> Tensor<1> {
         let [channels, height, width] = self.autoencoder.network.latent;
         let noise = (!batch.noise.is_empty()).then(|| {
@@ -253,6 +264,7 @@ mod tests {
                 resume: false,
                 start: None,
                 stop_after: None,
+                watch: super::super::Watch::default(),
             };
             let task = AutoencoderTask::new(&recipe, &data, &data).unwrap();
             let model = super::super::train(&task, &run).unwrap();

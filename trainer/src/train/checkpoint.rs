@@ -2,8 +2,10 @@
 //!
 //! `checkpoints/step-00000250/` holds the weights, their average and the optimizer's moments (burnpack), and
 //! `state.json` with the step, the counts and the SHA-256 of the other files. It is written under another name, synced
-//! and renamed; the newest two are kept. A folder whose hashes do not match is passed over, aloud.
+//! and renamed; the newest two are kept. A folder whose hashes do not match is passed over, aloud. With early stopping,
+//! `best/` holds the best one in the same way, and can be sampled and exported like a run.
 
+use super::quality::Best;
 use crate::recipe::{Recipe, RecipeError};
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
@@ -19,6 +21,9 @@ const AVERAGE: &str = "average.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 const KEPT: usize = 2;
+const CHECKPOINTS: &str = "checkpoints";
+/// The folder in a run that holds its best checkpoint, itself like a run.
+pub(super) const BEST: &str = "best";
 
 /// Where a run is. Data order and randomness need no state: they are drawn from the seed and the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +45,9 @@ pub struct State {
     /// What the run started from, where that was not an untrained network: name and training of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_from: Option<serde_json::Value>,
+    /// The best measurement so far, with early stopping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
     /// The recipe, as TOML.
     pub recipe: String,
     /// SHA-256 of the folder's other files, by name, in hexadecimal.
@@ -60,6 +68,7 @@ impl State {
             device: String::new(),
             data: String::new(),
             started_from: None,
+            best: None,
             recipe: recipe.to_toml()?,
             sha256: BTreeMap::new(),
         })
@@ -114,7 +123,7 @@ pub struct Checkpoint {
 /// # Errors
 /// When the folder cannot be listed, or holds checkpoints of which none is intact.
 pub fn latest(run: &Path) -> Result<Option<Checkpoint>> {
-    let root = run.join("checkpoints");
+    let root = run.join(CHECKPOINTS);
     let mut names = steps(&root)?;
     names.sort_unstable();
     let mut newest = None;
@@ -205,6 +214,10 @@ impl Checkpoint {
             for key in ["output", "label", "about"] {
                 table.remove(key);
             }
+            // When to stop changes nothing of what was trained until then.
+            if let Some(toml::Value::Table(train)) = table.get_mut("train") {
+                train.remove("early_stop");
+            }
             Ok(table)
         };
         let mut differ = Vec::new();
@@ -248,26 +261,47 @@ impl Checkpoint {
     }
 }
 
+/// What a checkpoint is made of, besides the state.
+pub(super) struct Parts<'a, M> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) model: &'a M,
+    pub(super) average: &'a M,
+    pub(super) optimizer: &'a ModuleOptimizer,
+}
+
 /// Writes a checkpoint and lets go of old ones.
-pub(super) fn save<M: Module>(
-    run: &Path,
-    recipe: &Recipe,
-    state: &State,
-    model: &M,
-    average: &M,
-    optimizer: &ModuleOptimizer,
-) -> anyhow::Result<()> {
-    let root = run.join("checkpoints");
+///
+/// # Errors
+/// Weights that are not finite, and what the system refuses; the older checkpoints are intact.
+pub(super) fn save<M: Module>(run: &Path, state: &State, parts: &Parts<'_, M>) -> anyhow::Result<()> {
+    write(&run.join(CHECKPOINTS), KEPT, state, parts)
+}
+
+/// Writes the best checkpoint in the place of the one before.
+///
+/// # Errors
+/// As [`save`].
+pub(super) fn save_best<M: Module>(run: &Path, state: &State, parts: &Parts<'_, M>) -> anyhow::Result<()> {
+    write(&run.join(BEST).join(CHECKPOINTS), 1, state, parts)
+}
+
+fn write<M: Module>(root: &Path, kept: usize, state: &State, parts: &Parts<'_, M>) -> anyhow::Result<()> {
+    let Parts { recipe, model, average, optimizer } = parts;
+    if !(super::gradients::all_finite(*model) && super::gradients::all_finite(*average)) {
+        anyhow::bail!(
+            "after step {} the weights are not all finite, and no checkpoint is made of them; the last one is from \
+             before. A lower train.learning_rate usually helps",
+            state.step
+        );
+    }
     let name = format!("step-{:08}", state.step);
     let scratch = root.join(format!(".{name}.writing"));
-    if scratch.exists() {
-        std::fs::remove_dir_all(&scratch).map_err(io(&scratch))?;
-    }
+    clear_scratch(root)?;
     std::fs::create_dir_all(&scratch).map_err(io(&scratch))?;
     let mut state = State { recipe: recipe.to_toml()?, ..state.clone() };
     let parts = [
-        (MODEL, model.clone().into_record().into_bytes()),
-        (AVERAGE, average.clone().into_record().into_bytes()),
+        (MODEL, (*model).clone().into_record().into_bytes()),
+        (AVERAGE, (*average).clone().into_record().into_bytes()),
         (OPTIMIZER, optimizer.to_record().into_bytes()),
     ];
     for (file, bytes) in parts {
@@ -285,11 +319,25 @@ pub(super) fn save<M: Module>(
         std::fs::remove_dir_all(&complete).map_err(io(&complete))?;
     }
     std::fs::rename(&scratch, &complete).map_err(io(&complete))?;
-    let mut names = steps(&root)?;
+    let mut names = steps(root)?;
+    // The newest is what was just written, also where a lost future left later ones.
+    names.retain(|old| *old != name);
     names.sort_unstable();
-    for old in names.iter().rev().skip(KEPT) {
+    for old in names.iter().rev().skip(kept - 1) {
         let path = root.join(old);
         std::fs::remove_dir_all(&path).map_err(io(&path))?;
+    }
+    Ok(())
+}
+
+/// Removes what kills in the middle of a save left behind.
+fn clear_scratch(root: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(root) else { return Ok(()) };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with(".step-") && name.ends_with(".writing") {
+            std::fs::remove_dir_all(&path).map_err(io(&path))?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The exponential moving average of the weights, which is what is sampled and exported.
 //!
-//! average <- d average + (1 - d) weights, with d = min(decay, (1 + step) / (10 + step)) so that the first steps are soon forgotten.
+//! average <- d average + (1 - d) weights, with d = min(decay, (1 + step) / (10 + step)) so that the first steps are soon forgotten,
+//! or with d = decay throughout.
 
+use crate::recipe::EmaWarmup;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -11,15 +13,19 @@ pub(super) struct Average<M> {
     /// The averaged model, gradients off.
     pub(super) model: M,
     decay: f64,
+    warmup: EmaWarmup,
 }
 
 impl<M: Module> Average<M> {
-    pub(super) fn new(model: M, decay: f64) -> Self {
-        Self { model, decay }
+    pub(super) fn new(model: M, decay: f64, warmup: EmaWarmup) -> Self {
+        Self { model, decay, warmup }
     }
 
     pub(super) fn update(&mut self, model: &M, step: u64) {
-        let decay = self.decay.min((1.0 + step as f64) / (10.0 + step as f64));
+        let decay = match self.warmup {
+            EmaWarmup::Ramp => self.decay.min((1.0 + step as f64) / (10.0 + step as f64)),
+            EmaWarmup::None => self.decay,
+        };
         // A container of tensors of any rank by parameter; Burn has no other that is public.
         let mut current = GradientsParams::new();
         model.visit(&mut Collect { into: &mut current });
@@ -65,7 +71,7 @@ mod tests {
         let device = Device::flex();
         let model = LinearConfig::new(2, 2).init(&device.clone().autodiff());
         let zero = model.valid().map(&mut Zero);
-        let mut average = Average::new(zero, 0.75);
+        let mut average = Average::new(zero, 0.75, EmaWarmup::Ramp);
         average.update(&model, 1_000_000);
         let ratio = (average.model.weight.val() / model.valid().weight.val()).into_data();
         for r in ratio.iter::<f32>() {
@@ -74,14 +80,16 @@ mod tests {
     }
 
     #[test]
-    fn the_first_steps_follow_quickly() {
+    fn the_first_steps_follow_quickly_unless_the_recipe_says_otherwise() {
         let device = Device::flex();
         let model = LinearConfig::new(2, 2).init(&device.clone().autodiff());
-        let mut average = Average::new(model.valid().map(&mut Zero), 0.999);
-        average.update(&model, 0);
-        let ratio = (average.model.weight.val() / model.valid().weight.val()).into_data();
-        for r in ratio.iter::<f32>() {
-            assert!((r - 0.9).abs() < 1e-5, "{r}");
+        for (warmup, expected) in [(EmaWarmup::Ramp, 0.9), (EmaWarmup::None, 0.001)] {
+            let mut average = Average::new(model.valid().map(&mut Zero), 0.999, warmup);
+            average.update(&model, 0);
+            let ratio = (average.model.weight.val() / model.valid().weight.val()).into_data();
+            for r in ratio.iter::<f32>() {
+                assert!((r - expected).abs() < 1e-5, "{r} {expected}");
+            }
         }
     }
 

@@ -6,8 +6,10 @@
 use super::Task;
 use super::images::{Images, Latents};
 use super::pairs::Pairs;
+use super::quality;
 use crate::data::Dataset;
-use crate::recipe::Recipe;
+use crate::evaluation::Evaluation;
+use crate::recipe::{EarlyStop, Recipe};
 use crate::sampler::{self, Sampler};
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -136,6 +138,22 @@ impl Task for FlowTask<'_> {
         self.pairs.prepare(step);
     }
 
+    fn split(&self, batch: FlowBatch, parts: usize) -> Result<Vec<FlowBatch>, String> {
+        let (count, n) = (batch.class.len() / parts, self.architecture.image_len());
+        Ok((0..parts)
+            .map(|part| {
+                let (rows, values) =
+                    (part * count..(part + 1) * count, part * count * n..(part + 1) * count * n);
+                FlowBatch {
+                    x_t: batch.x_t[values.clone()].to_vec(),
+                    target: batch.target[values].to_vec(),
+                    t: batch.t[rows.clone()].to_vec(),
+                    class: batch.class[rows].to_vec(),
+                }
+            })
+            .collect())
+    }
+
     fn loss(&self, model: &Network, batch: FlowBatch, device: &Device) -> Tensor<1> {
         let count = batch.class.len();
         let [channels, height, width] = self.architecture.image();
@@ -145,6 +163,13 @@ impl Task for FlowTask<'_> {
         let t = Tensor::<1>::from_data(TensorData::new(batch.t, [count]), device);
         let class = Tensor::<1, Int>::from_data(TensorData::new(batch.class, [count]), device);
         (model.forward(x_t, t, class) - target).square().mean()
+    }
+
+    fn quality(&self, model: &Network, wish: &EarlyStop, device: &Device) -> Result<Option<Evaluation>> {
+        let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device)
+            .on_path(self.path.clone())
+            .decoding(self.decoder);
+        quality::measure(&sampler, wish, &self.plan, device).map(Some)
     }
 
     fn report(&self, model: &Network, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>> {

@@ -37,6 +37,22 @@ pub(super) fn clip<M: Module>(
     scale.gradients
 }
 
+/// Whether every weight is finite.
+pub(super) fn all_finite<M: Module>(model: &M) -> bool {
+    let mut finite = Finite(vec![]);
+    model.visit(&mut finite);
+    finite.0.is_empty() || Tensor::cat(finite.0, 0).sum().into_scalar::<f32>() == 0.0
+}
+
+/// For each tensor, how many of its values are not finite.
+struct Finite(Vec<Tensor<1>>);
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.val().inner().is_finite().bool_not().float().sum());
+    }
+}
+
 struct Squares<'a> {
     gradients: &'a GradientsParams,
     sums: Vec<Tensor<1>>,
@@ -68,6 +84,18 @@ mod tests {
     use super::*;
     use burn::nn::LinearConfig;
     use burn::tensor::Device;
+
+    #[test]
+    fn one_weight_that_is_not_finite_is_found() {
+        let model = LinearConfig::new(3, 2).init(&Device::flex());
+        assert!(all_finite(&model));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut model = model.clone();
+            let values = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, bad], [5.0, 6.0]], &Device::flex());
+            model.weight = model.weight.map(|_| values);
+            assert!(!all_finite(&model), "{bad}");
+        }
+    }
 
     #[test]
     fn clipping_leaves_the_direction_and_sets_the_norm() {

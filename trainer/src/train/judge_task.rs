@@ -83,6 +83,14 @@ impl Task for JudgeTask<'_> {
         Ok(made)
     }
 
+    fn split(&self, batch: JudgeBatch, parts: usize) -> Result<Vec<JudgeBatch>, String> {
+        let (count, n) = (batch.labels.len() / parts, self.train.height * self.train.width);
+        let images = batch.images.chunks(count * n).zip(batch.labels.chunks(count));
+        Ok(images
+            .map(|(images, labels)| JudgeBatch { images: images.to_vec(), labels: labels.to_vec() })
+            .collect())
+    }
+
     fn loss(&self, model: &Classifier, batch: JudgeBatch, device: &Device) -> Tensor<1> {
         let count = batch.labels.len();
         let shape = [count, 1, self.train.height, self.train.width];

@@ -4,11 +4,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An open metrics file.
 pub(super) struct Metrics {
     file: BufWriter<File>,
+    path: PathBuf,
 }
 
 impl Metrics {
@@ -36,15 +37,15 @@ impl Metrics {
             .append(true)
             .open(path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        Ok(Self { file: BufWriter::new(file) })
+        Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
     }
 
     pub(super) fn line(&mut self, value: &Value) -> Result<()> {
-        writeln!(self.file, "{value}").context("cannot write metrics.jsonl")
+        writeln!(self.file, "{value}").with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.file.flush().context("cannot write metrics.jsonl")
+        self.file.flush().with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 

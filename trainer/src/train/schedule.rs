@@ -20,17 +20,10 @@ mod tests {
 
     #[test]
     fn it_rises_to_the_peak_and_falls_to_the_end() {
-        let plan = TrainRecipe {
-            batch: 1,
-            steps: 1000,
-            learning_rate: 1e-3,
-            warmup_steps: 100,
-            final_learning_rate: 1e-5,
-            weight_decay: 0.0,
-            betas: [0.9, 0.99],
-            clip_norm: 1.0,
-            ema_decay: 0.99,
-        };
+        let text = include_str!("../../../recipes/mnist-unet.toml");
+        let mut plan = crate::recipe::Recipe::parse(text, "test", &[]).unwrap().train;
+        (plan.steps, plan.learning_rate, plan.warmup_steps) = (1000, 1e-3, 100);
+        plan.final_learning_rate = 1e-5;
         assert!((learning_rate(&plan, 0) - 1e-5).abs() < 1e-12);
         assert!((learning_rate(&plan, 99) - 1e-3).abs() < 1e-12);
         assert!((learning_rate(&plan, 100) - 1e-3).abs() < 1e-12);

@@ -1,0 +1,81 @@
+//! How good the average of the weights is while it trains, and the decision to stop: the Fréchet distance of a few
+//! samples, from the same noises each time.
+
+use crate::evaluation::{Evaluation, evaluate};
+use crate::judge::Judge;
+use crate::recipe::EarlyStop;
+use crate::sampler::Sampler;
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use flow::plan::SamplePlan;
+use serde::{Deserialize, Serialize};
+
+/// The best measurement so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// The step it was made at.
+    pub step: u64,
+    /// The distance.
+    pub fid: f64,
+    /// Measurements since then, none of which was smaller.
+    pub worse: u64,
+}
+
+impl Best {
+    /// Takes a measurement in; true when it is the best.
+    pub(super) fn update(best: &mut Option<Self>, step: u64, fid: f64) -> bool {
+        match best {
+            Some(best) if !(fid < best.fid) => {
+                best.worse += 1;
+                false
+            }
+            // A distance that is no number is never the best.
+            None if fid.is_nan() => false,
+            _ => {
+                *best = Some(Self { step, fid, worse: 0 });
+                true
+            }
+        }
+    }
+}
+
+/// Refuses a judge that cannot measure, before hours of training.
+pub(super) fn check(wish: &EarlyStop, device: &Device) -> Result<()> {
+    let judge = Judge::open(&wish.judge, device).context("train.early_stop.judge")?;
+    if judge.facts.is_none() {
+        bail!("train.early_stop.judge: {} has no statistics of the training set", wish.judge.display());
+    }
+    Ok(())
+}
+
+/// Measures a sampler; `plan` is used where the wish names none.
+pub(super) fn measure(
+    sampler: &Sampler<'_>,
+    wish: &EarlyStop,
+    plan: &SamplePlan,
+    device: &Device,
+) -> Result<Evaluation> {
+    let judge = Judge::open(&wish.judge, device)?;
+    let plan = wish.plan.as_deref().map_or_else(|| Ok(plan.clone()), str::parse)?;
+    evaluate(sampler, &judge, &plan, wish.images, |_| {})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_smaller_distance_is_better_and_the_others_are_counted() {
+        let mut best = None;
+        let mut told = |step: u64, fid: f64| {
+            let better = Best::update(&mut best, step, fid);
+            (better, best.as_ref().map_or(0, |b: &Best| b.worse))
+        };
+        assert_eq!(told(1, f64::NAN), (false, 0));
+        assert_eq!(told(2, 9.0), (true, 0));
+        assert_eq!(told(3, 9.0), (false, 1));
+        assert_eq!(told(4, f64::NAN), (false, 2));
+        assert_eq!(told(5, 8.0), (true, 0));
+    }
+}
