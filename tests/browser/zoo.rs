@@ -24,6 +24,7 @@ fn a_latent_flow_brings_its_decoder_and_the_decoder_alone_evaluates_nothing() {
     let drawn = tab.picture("model=mnist-vae");
     assert_ne!(drawn, flow);
     assert_eq!(counted(&mut tab), 0);
+    assert!(tab.text("nothing-evaluated").contains("only the seed"), "{:?}", tab.text("nothing-evaluated"));
     assert_eq!(fetched(&mut tab, "mnist-vae.safetensors"), 1);
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }

@@ -107,6 +107,14 @@ pub(crate) struct Point {
 }
 
 impl Study {
+    /// The same with these labels for models that it does not name itself.
+    pub(crate) fn with_labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        for (id, label) in labels {
+            self.models.entry(id).or_insert(label);
+        }
+        self
+    }
+
     /// Reads a study; the error is for the console.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let study: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;

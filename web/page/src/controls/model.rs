@@ -30,6 +30,7 @@ pub(crate) fn Models() -> impl IntoView {
         let id = chosen.get();
         session.catalog.with(|catalog| Some(catalog.as_ref()?.entry(&id)?.about.clone()))
     };
+    let decoded_only = session.of_model(|_, entry| !entry.is_evaluated());
     let choose = move |event| {
         let id = event_target_value(&event);
         session.change(Change::Made, |plan| plan.model = id);
@@ -42,6 +43,11 @@ pub(crate) fn Models() -> impl IntoView {
                     disabled=move || session.catalog.with(Option::is_none)>{options}</select>
             </div>
             <p class="about">{about}</p>
+            <Show when=move || decoded_only.get()>
+                <p class="about" data-testid="nothing-evaluated">
+                    "No network is asked here: solver, steps, schedule, guidance and class change nothing, only the seed does."
+                </p>
+            </Show>
         </div>
     }
 }

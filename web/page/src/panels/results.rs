@@ -120,7 +120,13 @@ pub(crate) fn Results() -> impl IntoView {
         spawn_local(async move {
             match fetch::text(&url, Source::Usual).await {
                 Ok(text) => match Study::parse(&text) {
-                    Ok(read) => study.set(Some(read)),
+                    Ok(read) => {
+                        let labels = session.catalog.with_untracked(|catalog| {
+                            let models = catalog.iter().flat_map(|catalog| catalog.velocities());
+                            models.map(|entry| (entry.id.clone(), entry.label.clone())).collect()
+                        });
+                        study.set(Some(read.with_labels(labels)));
+                    }
                     Err(error) => leptos::logging::warn!("{url}: {error}"),
                 },
                 Err(error) => leptos::logging::warn!("{error:?}"),
