@@ -131,9 +131,8 @@ fn a_step_without_a_finite_loss_or_gradient_is_skipped_counted_and_changes_no_we
         let task = Line::new(fault);
         train(&task, &run(&recipe, dir.path(), false, Some(4))).unwrap();
         // Step 3 is the one between the checkpoints of three and of four steps.
-        let at = |step: u64| {
-            Checkpoint::open(&dir.path().join(format!("checkpoints/step-{step:08}"))).unwrap()
-        };
+        let at =
+            |step: u64| Checkpoint::open(&dir.path().join(format!("checkpoints/step-{step:08}"))).unwrap();
         assert_eq!(weights(&at(3)), weights(&at(4)));
         assert_eq!((at(3).state().skipped, at(4).state().skipped), (0, 1));
         train(&task, &run(&recipe, dir.path(), true, None)).unwrap();

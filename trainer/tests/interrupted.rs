@@ -156,7 +156,9 @@ fn a_run_that_is_killed_at_any_moment_resumes_to_the_same_bits() {
         assert_eq!(end(&run), expected, "after {kills} kills in {runs} runs");
         std::fs::remove_dir_all(&run).unwrap();
     }
-    println!("{kills} kills in {runs} runs: {in_saves} in the middle of a save, {before_any} before any checkpoint");
+    println!(
+        "{kills} kills in {runs} runs: {in_saves} in the middle of a save, {before_any} before any checkpoint"
+    );
 }
 
 #[test]
@@ -236,5 +238,5 @@ fn damaged_data_is_named_with_what_was_expected() {
     });
     assert!(short.contains("39") && short.contains("40"), "{short}");
     let packed = said("train-labels-idx1-ubyte", &|bytes| bytes[..2].copy_from_slice(&[0x1f, 0x8b]));
-    assert!(packed.contains("gzip") || packed.contains("header"), "{packed}");
+    assert!(packed.contains("deflate"), "{packed}");
 }

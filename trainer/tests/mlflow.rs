@@ -78,7 +78,9 @@ impl Drop for Server {
         // Its own workers end when they are asked to, not when their parent is killed.
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let asked = Instant::now();
-        while self.0.try_wait().is_ok_and(|ended| ended.is_none()) && asked.elapsed() < Duration::from_secs(20) {
+        while self.0.try_wait().is_ok_and(|ended| ended.is_none())
+            && asked.elapsed() < Duration::from_secs(20)
+        {
             std::thread::sleep(Duration::from_millis(50));
         }
         let _ = self.0.kill();
@@ -160,7 +162,8 @@ fn post(uri: &str, what: &str, body: &Value) -> Value {
 /// The runs of an experiment, and for each the steps of its loss and the names of its artifacts.
 fn runs(uri: &str, experiment: &str) -> Vec<(Value, Vec<u64>, Vec<String>)> {
     let api = format!("{uri}/api/2.0/mlflow");
-    let ask = |what: &str| -> Value { serde_json::from_str(&get(&format!("{api}/{what}")).unwrap()).unwrap() };
+    let ask =
+        |what: &str| -> Value { serde_json::from_str(&get(&format!("{api}/{what}")).unwrap()).unwrap() };
     let found = ask(&format!("experiments/get-by-name?experiment_name={experiment}"));
     let id = found["experiment"]["experiment_id"].as_str().unwrap().to_owned();
     let answer = post(uri, "runs/search", &json!({ "experiment_ids": [id] }));
@@ -193,7 +196,8 @@ fn a_real_mlflow_server_has_the_runs_parameters_figures_and_files() {
         Ok(started) => started,
         Err(why) => return skip(&why),
     };
-    let sets = ["train.steps=30", "train.warmup_steps=0", "output.checkpoint_every=10", "output.report_every=15"];
+    let sets =
+        ["train.steps=30", "train.warmup_steps=0", "output.checkpoint_every=10", "output.report_every=15"];
     let text = include_str!("../../recipes/mnist-unet.toml");
     let recipe = Recipe::parse(text, "test", &sets.map(str::to_owned)).unwrap();
     let begin = |name: &str, resume: bool, stop_after: Option<u64>, mlflow: Option<Wish>| {
@@ -211,11 +215,8 @@ fn a_real_mlflow_server_has_the_runs_parameters_figures_and_files() {
         train(&Line, &run).map(|_| run.dir).unwrap()
     };
     let patient = Duration::from_secs(120);
-    let wish = |experiment: &str| Wish {
-        linger: patient,
-        answer: patient,
-        ..Wish::new(&uri, experiment).unwrap()
-    };
+    let wish =
+        |experiment: &str| Wish { linger: patient, answer: patient, ..Wish::new(&uri, experiment).unwrap() };
 
     // Stopped and resumed: one run at the server, each step once.
     begin("resumed", false, Some(12), Some(wish("resumed")));
@@ -227,7 +228,10 @@ fn a_real_mlflow_server_has_the_runs_parameters_figures_and_files() {
     assert_eq!(run["info"]["run_name"], "mnist-unet");
     assert_eq!(steps, &(1..=30).collect::<Vec<_>>());
     let parameters = run["data"]["params"].as_array().unwrap();
-    assert!(parameters.contains(&json!({ "key": "train.learning_rate", "value": "0.0015" })), "{parameters:?}");
+    assert!(
+        parameters.contains(&json!({ "key": "train.learning_rate", "value": "0.0015" })),
+        "{parameters:?}"
+    );
     for file in ["recipe.toml", "grids/step-15.png", "grids/step-30.png", "checkpoint/average.bpk"] {
         assert!(files.iter().any(|f| f == file), "{file} in {files:?}");
     }

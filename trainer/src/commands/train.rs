@@ -6,7 +6,7 @@ use trainer::data::mnist;
 use trainer::device::{DeviceChoice, processor};
 use trainer::recipe::Recipe;
 use trainer::track::Wish;
-use trainer::train::{FlowTask, JudgeTask, Rates, RateSpan, Run, Start, Task, Watch, find_rate, train};
+use trainer::train::{FlowTask, JudgeTask, RateSpan, Rates, Run, Start, Task, Watch, find_rate, train};
 
 const EXAMPLES: &str = "\
 Examples:

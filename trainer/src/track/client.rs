@@ -135,7 +135,8 @@ impl Client {
                 judge(request.send(body.to_string()))?
             }
         };
-        serde_json::from_str(&text).map_err(|_| Fault::Later("its answer is no JSON; is this MLflow?".to_owned()))
+        serde_json::from_str(&text)
+            .map_err(|_| Fault::Later("its answer is no JSON; is this MLflow?".to_owned()))
     }
 }
 

@@ -161,7 +161,9 @@ impl Tracker {
             && !self.warned
         {
             self.warned = true;
-            crate::errln!("warning: mlflow: {error:#}; training goes on, and the server will miss some of it");
+            crate::errln!(
+                "warning: mlflow: {error:#}; training goes on, and the server will miss some of it"
+            );
         }
     }
 }
@@ -217,8 +219,7 @@ fn of_finished_run(dir: &Path) -> Result<Vec<Event>> {
     let (recipe, state) = (checkpoint.recipe()?, checkpoint.state());
     let mut events: Vec<Event> = beginning(&recipe, &state.device, &state.data)?.into();
     let path = dir.join("metrics.jsonl");
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     for line in text.lines().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok()) {
         let step = line.get("step").and_then(Value::as_u64).unwrap_or(0);
         events.push(Event::Metrics { step, time_ms: now_ms(), values: numbers(&line) });

@@ -269,7 +269,9 @@ impl Shipment {
         let left = |what: String, why: String| Some(Left { uri: self.uri.clone(), what, why });
         match self.done.recv_timeout(linger) {
             Ok(None) => None,
-            Ok(Some((bytes, why))) => left(format!("{} KiB of figures", bytes.div_ceil(1024)), format!(" ({why})")),
+            Ok(Some((bytes, why))) => {
+                left(format!("{} KiB of figures", bytes.div_ceil(1024)), format!(" ({why})"))
+            }
             Err(_) => left("parts".to_owned(), " (the server is slow)".to_owned()),
         }
     }

@@ -37,9 +37,9 @@ fn usual(method: &Method, path: &str) -> (u16, String) {
             (404, r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no"}"#.to_owned())
         }
         "mlflow/experiments/create" => ok(r#"{"experiment_id":"7"}"#),
-        "mlflow/runs/create" => ok(
-            r#"{"run":{"info":{"run_id":"abc","artifact_uri":"mlflow-artifacts:/7/abc/artifacts"}}}"#,
-        ),
+        "mlflow/runs/create" => {
+            ok(r#"{"run":{"info":{"run_id":"abc","artifact_uri":"mlflow-artifacts:/7/abc/artifacts"}}}"#)
+        }
         "mlflow/runs/log-batch" | "mlflow/runs/update" => ok("{}"),
         other if *method == Method::Put && other.starts_with("mlflow-artifacts/artifacts/7/abc/") => ok("{}"),
         _ => (404, "not here".to_owned()),

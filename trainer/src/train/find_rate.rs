@@ -4,7 +4,7 @@
 //! The loss is smoothed by an exponential average without bias. The rate of the steepest fall against ln(rate) is what is
 //! suggested; a tenth of the rate at the lowest loss is the other common rule.
 
-use super::{Run, Task, State, checkpoint, gradients, initial, loader, optimizer, step};
+use super::{Run, State, Task, checkpoint, gradients, initial, loader, optimizer, step};
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::path::PathBuf;

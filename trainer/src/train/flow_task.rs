@@ -126,7 +126,8 @@ impl Task for FlowTask<'_> {
         let (count, n) = (batch.class.len() / parts, self.architecture.image_len());
         Ok((0..parts)
             .map(|part| {
-                let (rows, values) = (part * count..(part + 1) * count, part * count * n..(part + 1) * count * n);
+                let (rows, values) =
+                    (part * count..(part + 1) * count, part * count * n..(part + 1) * count * n);
                 FlowBatch {
                     x_t: batch.x_t[values.clone()].to_vec(),
                     target: batch.target[values].to_vec(),

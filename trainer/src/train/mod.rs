@@ -327,7 +327,8 @@ fn steps<T: Task>(
                 checkpoint::save(&run.dir, state, &parts)?;
             }
             // After the checkpoint, and never fatal: a preview is not worth a training.
-            if state.step.is_multiple_of(recipe.output.report_every) || state.step == plan.steps || exhausted {
+            if state.step.is_multiple_of(recipe.output.report_every) || state.step == plan.steps || exhausted
+            {
                 match task.report(&average.model, state.step, &run.dir, &run.device) {
                     Ok(mut report) => {
                         report.insert("step".into(), json!(state.step));

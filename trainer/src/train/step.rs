@@ -110,7 +110,10 @@ fn out_of_memory(step: u64, plan: &TrainRecipe) -> String {
     let smaller = match (plan.batch.is_multiple_of(parts), plan.batch / 2) {
         (_, 0) => "a smaller network".to_owned(),
         (true, half) => {
-            format!("--set train.accumulate={parts}, which keeps batches of {}, or --batch {half}", plan.batch)
+            format!(
+                "--set train.accumulate={parts}, which keeps batches of {}, or --batch {half}",
+                plan.batch
+            )
         }
         (false, half) => format!("--batch {half}"),
     };
