@@ -238,5 +238,5 @@ fn damaged_data_is_named_with_what_was_expected() {
     });
     assert!(short.contains("39") && short.contains("40"), "{short}");
     let packed = said("train-labels-idx1-ubyte", &|bytes| bytes[..2].copy_from_slice(&[0x1f, 0x8b]));
-    assert!(packed.contains("gzip") || packed.contains("header"), "{packed}");
+    assert!(packed.contains("deflate"), "{packed}");
 }

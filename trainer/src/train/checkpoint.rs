@@ -309,11 +309,12 @@ fn write<M: Module>(root: &Path, kept: usize, state: &State, parts: &Parts<'_, M
         let bytes =
             bytes.map_err(|e| CheckpointError::Damaged { path: path.clone(), what: e.to_string() })?;
         state.sha256.insert(file.to_owned(), hash(&bytes));
-        model_export::write_atomically(&path, &bytes).map_err(io(&path))?;
+        // The error names the file itself.
+        model_export::write_atomically(&path, &bytes).map_err(io(&scratch))?;
     }
     let path = scratch.join(STATE);
     model_export::write_atomically(&path, serde_json::to_string_pretty(&state)?.as_bytes())
-        .map_err(io(&path))?;
+        .map_err(io(&scratch))?;
     let complete = root.join(&name);
     if complete.exists() {
         std::fs::remove_dir_all(&complete).map_err(io(&complete))?;

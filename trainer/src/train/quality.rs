@@ -25,18 +25,17 @@ pub struct Best {
 impl Best {
     /// Takes a measurement in; true when it is the best.
     pub(super) fn update(best: &mut Option<Self>, step: u64, fid: f64) -> bool {
-        match best {
-            Some(best) if !(fid < best.fid) => {
-                best.worse += 1;
-                false
-            }
-            // A distance that is no number is never the best.
-            None if fid.is_nan() => false,
-            _ => {
-                *best = Some(Self { step, fid, worse: 0 });
-                true
-            }
+        // A distance that is no number is never better.
+        let better = match best {
+            Some(best) => fid < best.fid,
+            None => !fid.is_nan(),
+        };
+        if better {
+            *best = Some(Self { step, fid, worse: 0 });
+        } else if let Some(best) = best {
+            best.worse += 1;
         }
+        better
     }
 }
 
