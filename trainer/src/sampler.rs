@@ -158,7 +158,8 @@ impl<'a> Sampler<'a> {
             let from = first + at as u64;
             let mut paths = self.measures_paths.then(Paths::default);
             let images = from..from + part.len() as u64;
-            let outcome = self.integrate(plan, part, images, async |report| match &mut paths {
+            let noises = flow::noise::batch(plan.seed, images, self.architecture.image_len());
+            let outcome = self.integrate(plan, part, noises, from, async |report| match &mut paths {
                 Some(paths) => paths.see(report).await,
                 None => ControlFlow::Continue(()),
             })?;
@@ -199,8 +200,30 @@ impl<'a> Sampler<'a> {
         images: Range<u64>,
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<(Vec<f32>, usize)> {
-        let outcome = self.integrate(plan, labels, images, observe)?;
+        let noises = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
+        self.observed_from(plan, labels, noises, images.start, observe)
+    }
+
+    /// As [`observed`](Self::observed), from these noises; the first image has the number `first`.
+    ///
+    /// # Errors
+    /// As [`observed`](Self::observed).
+    pub fn observed_from(
+        &self,
+        plan: &SamplePlan,
+        labels: &[u8],
+        noises: Vec<f32>,
+        first: u64,
+        observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
+    ) -> Result<(Vec<f32>, usize)> {
+        let outcome = self.integrate(plan, labels, noises, first, observe)?;
         Ok((outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations))
+    }
+
+    /// The pixels of states: 0 to 1, and what lies beyond on the way.
+    pub fn ink(&self, values: &[f32]) -> Vec<f32> {
+        let Normalization { mean, std } = self.normalization;
+        values.iter().map(|v| v * std + mean).collect()
     }
 
     /// The velocity that a plan follows, for images of these classes.
@@ -215,7 +238,8 @@ impl<'a> Sampler<'a> {
         &self,
         plan: &SamplePlan,
         labels: &[u8],
-        images: Range<u64>,
+        noises: Vec<f32>,
+        first: u64,
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<Outcome<Tensor<4>>> {
         if plan.guidance.needs_weak_model() && self.weak.is_none() {
@@ -228,12 +252,14 @@ impl<'a> Sampler<'a> {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);
         }
         let [channels, height, width] = self.architecture.image();
-        let noise = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
-        let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
+        if noises.len() != labels.len() * self.architecture.image_len() {
+            bail!("{} values of noise are not {} images of {:?}", noises.len(), labels.len(), self.architecture.image());
+        }
+        let x0 = TensorData::new(noises, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);
         let mut field = self.field(plan, labels);
         let stepping = plan.stepping(&self.knots)?;
-        let options = Options { path: self.path.clone(), ..plan.options(images.start) };
+        let options = Options { path: self.path.clone(), ..plan.options(first) };
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
         let outcome = pollster::block_on(run)?;
         match outcome.end {

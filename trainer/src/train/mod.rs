@@ -15,6 +15,7 @@ mod order;
 mod pairs;
 mod schedule;
 mod start;
+pub mod timing;
 
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
 pub use flow_task::FlowTask;
@@ -25,7 +26,7 @@ pub use start::Start;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::{WeightError, Weights};
@@ -123,12 +124,7 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
         None => task.init(&training_device),
     };
     let mut average = ema::Average::new(model.valid(), plan.ema_decay);
-    let mut optimizer: ModuleOptimizer = AdamWConfig::new()
-        .with_beta_1(plan.betas[0] as f32)
-        .with_beta_2(plan.betas[1] as f32)
-        .with_epsilon(1e-8)
-        .with_weight_decay(plan.weight_decay as f32)
-        .init();
+    let mut optimizer = timing::optimizer(plan);
 
     match latest(&run.dir)? {
         Some(checkpoint) if run.resume => {
