@@ -166,6 +166,7 @@ impl AutoencoderConfig {
             encoder,
             decoder,
             codes: self.codes.map(|codes| normal.init([codes, self.latent[0]], device)),
+            image: self.image,
             latent: self.latent,
             lowest: self.lowest(),
             patch: self.patch,
@@ -238,6 +239,8 @@ pub struct Autoencoder {
     decoder: Decoder,
     codes: Option<Param<Tensor<2>>>,
     #[module(skip)]
+    image: [usize; 3],
+    #[module(skip)]
     latent: [usize; 3],
     #[module(skip)]
     lowest: [usize; 3],
@@ -258,6 +261,11 @@ pub enum Encoded {
 }
 
 impl Autoencoder {
+    /// Channels, height and width of an image.
+    pub fn image(&self) -> [usize; 3] {
+        self.image
+    }
+
     /// Encodes images, pixels in [0, 1]. None when the encoder was left out.
     ///
     /// # Shapes

@@ -30,6 +30,8 @@ enum Command {
     Mlflow(commands::mlflow::Args),
     /// Sample digits into a PNG grid
     Sample(commands::sample::Args),
+    /// Models, solvers or guidances side by side from the same noises, as a picture or a film
+    Compare(commands::compare::Args),
     /// Judge a model: accuracy under the classifier, and FID over its features
     Eval(commands::eval::Args),
     /// Write a compact model and its manifest entry
@@ -48,6 +50,10 @@ enum Command {
     Invert(commands::invert::Args),
     /// Measure every shipped model side by side, into docs/results/zoo.md
     Zoo(commands::zoo::Args),
+    /// Print what there is to train: every recipe with its size, its cost and its result
+    Recipes(commands::recipes::Args),
+    /// Time training steps and evaluations of a recipe's network, beside another program's if one is named
+    Throughput(commands::throughput::Args),
     /// Print the registries: solvers, schedules, paths, couplings, times, guidance, models
     List(commands::list::Args),
 }
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(&args),
         Command::Mlflow(args) => commands::mlflow::run(&args),
         Command::Sample(args) => commands::sample::run(&args),
+        Command::Compare(args) => commands::compare::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Knots(args) => commands::knots::run(&args),
@@ -67,6 +74,8 @@ fn main() -> ExitCode {
         Command::Likelihood(args) => commands::likelihood::run(&args),
         Command::Invert(args) => commands::invert::run(&args),
         Command::Zoo(args) => commands::zoo::run(&args),
+        Command::Recipes(args) => commands::recipes::run(&args),
+        Command::Throughput(args) => commands::throughput::run(&args),
         Command::List(args) => commands::list::run(&args),
     };
     match outcome {

@@ -204,13 +204,13 @@ impl Recipe {
     pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self, RecipeError> {
         let fault = |message: String| RecipeError::Text { origin: origin.to_owned(), message };
         let recipe: Recipe = if overrides.is_empty() {
-            toml::from_str(text).map_err(|e| fault(e.to_string()))?
+            toml::from_str(text).map_err(|e| fault(with_hint(e.to_string())))?
         } else {
             let mut table: toml::Table = toml::from_str(text).map_err(|e| fault(e.to_string()))?;
             for text in overrides {
                 apply(&mut table, text)?;
             }
-            table.try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?
+            table.try_into().map_err(|e: toml::de::Error| fault(with_hint(e.to_string())))?
         };
         recipe.check()?;
         Ok(recipe)
@@ -318,6 +318,20 @@ impl Recipe {
     }
 }
 
+/// A message of the TOML reader that names an unknown key and those that are known, with the nearest of them.
+fn with_hint(message: String) -> String {
+    let Some(at) = message.find("unknown field `").or_else(|| message.find("unknown variant `")) else {
+        return message;
+    };
+    let mut quoted = message[at..].lines().next().unwrap_or_default().split('`').skip(1).step_by(2);
+    let Some(got) = quoted.next() else { return message };
+    let distance = |known: &str| strsim::damerau_levenshtein(got, known);
+    match quoted.min_by_key(|known| distance(known)).filter(|known| distance(known) <= 3) {
+        Some(known) => format!("{}\n(did you mean `{known}`?)", message.trim_end()),
+        None => message,
+    }
+}
+
 /// Applies `section.key=value`; the value is TOML, or a bare string.
 fn apply(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let wrong = || RecipeError::Override { got: text.to_owned() };
@@ -417,7 +431,12 @@ mod tests {
     fn an_unknown_key_is_named() {
         let error = overridden("train.stepps=3").unwrap_err().to_string();
         assert!(error.contains("stepps"), "{error}");
-        assert!(error.contains("steps"), "{error}");
+        assert!(error.contains("did you mean `steps`?"), "{error}");
+        let file = Recipe::parse(&FLAGSHIP.replace("learning_rate =", "learnig_rate ="), "test", &[]);
+        let error = file.unwrap_err().to_string();
+        assert!(error.contains("learnig_rate") && error.contains("did you mean `learning_rate`?"), "{error}");
+        let far = overridden("train.quux=3").unwrap_err().to_string();
+        assert!(far.contains("quux") && !far.contains("did you mean"), "{far}");
     }
 
     #[test]

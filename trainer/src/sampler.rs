@@ -155,7 +155,7 @@ impl<'a> Sampler<'a> {
         let mut samples = Samples {
             pixels: Vec::new(),
             labels: labels.to_vec(),
-            image: self.architecture.image(),
+            image: self.image(),
             evaluations: 0,
             mean_evaluations: 0.0,
             time: Duration::ZERO,
@@ -167,7 +167,8 @@ impl<'a> Sampler<'a> {
             let from = first + at as u64;
             let mut paths = self.measures_paths.then(Paths::default);
             let images = from..from + part.len() as u64;
-            let outcome = self.integrate(plan, part, images, async |report| match &mut paths {
+            let noises = flow::noise::batch(plan.seed, images, self.architecture.image_len());
+            let outcome = self.integrate(plan, part, noises, from, async |report| match &mut paths {
                 Some(paths) => paths.see(report).await,
                 None => ControlFlow::Continue(()),
             })?;
@@ -175,8 +176,7 @@ impl<'a> Sampler<'a> {
                 [] => (outcome.evaluations * part.len()) as f64,
                 each => each.iter().map(|sample| sample.evaluations as f64).sum(),
             };
-            let (pixels, image) = self.pixels(outcome.x);
-            samples.image = image;
+            let pixels = self.pixels(outcome.x);
             samples.straightness.extend(paths.map(Paths::finish).transpose()?.unwrap_or_default());
             samples.time += start.elapsed();
             samples.evaluations = samples.evaluations.max(outcome.evaluations);
@@ -189,15 +189,13 @@ impl<'a> Sampler<'a> {
         Ok(samples)
     }
 
-    /// States as pixels in [0, 1], latents decoded, and the extents of an image.
-    pub fn pixels(&self, x: Tensor<4>) -> (Vec<f32>, [usize; 3]) {
+    /// States as pixels in [0, 1], latents decoded.
+    fn pixels(&self, x: Tensor<4>) -> Vec<f32> {
         let values = match self.decoder {
             Some(decoder) => decoder.decode(x),
             None => x.mul_scalar(self.normalization.std).add_scalar(self.normalization.mean),
         };
-        let [_, channels, height, width] = values.dims();
-        let pixels = values.into_data().iter::<f32>().map(|v| v.clamp(0.0, 1.0)).collect();
-        (pixels, [channels, height, width])
+        values.into_data().iter::<f32>().map(|v| v.clamp(0.0, 1.0)).collect()
     }
 
     /// The final states of one batch in the network's own values, and the evaluations they took.
@@ -219,8 +217,41 @@ impl<'a> Sampler<'a> {
         images: Range<u64>,
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<(Vec<f32>, usize)> {
-        let outcome = self.integrate(plan, labels, images, observe)?;
+        let noises = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
+        self.observed_from(plan, labels, noises, images.start, observe)
+    }
+
+    /// As [`observed`](Self::observed), from these noises; the first image has the number `first`.
+    ///
+    /// # Errors
+    /// As [`observed`](Self::observed).
+    pub fn observed_from(
+        &self,
+        plan: &SamplePlan,
+        labels: &[u8],
+        noises: Vec<f32>,
+        first: u64,
+        observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
+    ) -> Result<(Vec<f32>, usize)> {
+        let outcome = self.integrate(plan, labels, noises, first, observe)?;
         Ok((outcome.x.into_data().iter::<f32>().collect(), outcome.evaluations))
+    }
+
+    /// The pixels of states, latents decoded: 0 to 1, and what lies beyond on the way.
+    pub fn ink(&self, values: &[f32]) -> Vec<f32> {
+        let Some(decoder) = self.decoder else {
+            let Normalization { mean, std } = self.normalization;
+            return values.iter().map(|v| v * std + mean).collect();
+        };
+        let [channels, height, width] = self.architecture.image();
+        let count = values.len() / self.architecture.image_len();
+        let states = TensorData::new(values.to_vec(), [count, channels, height, width]);
+        decoder.decode(Tensor::from_data(states, &self.device)).into_data().iter::<f32>().collect()
+    }
+
+    /// Channels, height and width of a picture.
+    pub fn image(&self) -> [usize; 3] {
+        self.decoder.map_or_else(|| self.architecture.image(), Autoencoder::image)
     }
 
     /// The velocity that a plan follows, for images of these classes.
@@ -248,7 +279,8 @@ impl<'a> Sampler<'a> {
         &self,
         plan: &SamplePlan,
         labels: &[u8],
-        images: Range<u64>,
+        noises: Vec<f32>,
+        first: u64,
         observe: impl AsyncFnMut(Report<'_, Tensor<4>>) -> ControlFlow<()>,
     ) -> Result<Outcome<Tensor<4>>> {
         if plan.guidance.needs_weak_model() && self.weak.is_none() {
@@ -262,12 +294,19 @@ impl<'a> Sampler<'a> {
         }
         let plan = &self.reduced(plan)?;
         let [channels, height, width] = self.architecture.image();
-        let noise = flow::noise::batch(plan.seed, images.clone(), self.architecture.image_len());
-        let x0 = TensorData::new(noise, [labels.len(), channels, height, width]);
+        if noises.len() != labels.len() * self.architecture.image_len() {
+            bail!(
+                "{} values of noise are not {} images of {:?}",
+                noises.len(),
+                labels.len(),
+                self.architecture.image()
+            );
+        }
+        let x0 = TensorData::new(noises, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);
         let mut field = self.field(plan, labels);
         let stepping = plan.stepping(&self.knots)?;
-        let options = Options { path: self.path.clone(), ..plan.options(images.start) };
+        let options = Options { path: self.path.clone(), ..plan.options(first) };
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
         let mut outcome = pollster::block_on(run)?;
         if !self.architecture.is_evaluated() {

@@ -1,8 +1,10 @@
 //! The subcommands, one a file: arguments, then what is printed. The work itself is in the library.
 
+pub(crate) mod compare;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod export;
+pub(crate) mod film;
 pub(crate) mod inspect;
 pub(crate) mod invert;
 pub(crate) mod knots;
@@ -11,8 +13,10 @@ pub(crate) mod list;
 pub(crate) mod mlflow;
 pub(crate) mod plan;
 pub(crate) mod plot;
+pub(crate) mod recipes;
 pub(crate) mod sample;
 pub(crate) mod study;
+pub(crate) mod throughput;
 pub(crate) mod train;
 pub(crate) mod zoo;
 

@@ -44,6 +44,12 @@ impl PlanArgs {
         self.guidance.is_some() || self.plan.as_deref().is_some_and(|p| p.contains("guidance="))
     }
 
+    /// The flag that says which noise, if it is given.
+    pub(crate) fn names_seed(&self) -> Option<&'static str> {
+        let has = |p: &str| p.split('&').any(|pair| pair.starts_with("seed="));
+        (self.seed.is_some() || self.plan.as_deref().is_some_and(has)).then_some("seed")
+    }
+
     /// The first flag that says which pictures to draw rather than how.
     pub(crate) fn names_pictures(&self) -> Option<&'static str> {
         let in_plan = |key: &str| {

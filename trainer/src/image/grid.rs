@@ -4,10 +4,9 @@ use std::path::Path;
 
 use model_export::write_atomically;
 
+use super::picture::{MAX_SIDE, Picture};
 use super::{ImageError, count};
 
-/// Most pixels on a side of the picture.
-const MAX_SIDE: usize = 1 << 14;
 /// The grey between images: told from the black of a digit's paper, and not in the way.
 const GUTTER: u8 = 48;
 
@@ -45,13 +44,16 @@ pub fn write_png(
     Ok(())
 }
 
-struct Picture {
-    width: usize,
+/// The grid as a picture whose colours are grey levels, 255 white.
+///
+/// # Errors
+/// As [`write_png`], but for the file.
+pub fn draw(
+    pixels: &[f32],
     height: usize,
-    grey: Vec<u8>,
-}
-
-fn draw(pixels: &[f32], height: usize, width: usize, options: &GridOptions) -> Result<Picture, ImageError> {
+    width: usize,
+    options: &GridOptions,
+) -> Result<Picture, ImageError> {
     let images = count(pixels, height, width)?;
     let GridOptions { columns, padding, scale } = *options;
     for (option, got) in [("columns", columns), ("scale", scale)] {
@@ -69,19 +71,18 @@ fn draw(pixels: &[f32], height: usize, width: usize, options: &GridOptions) -> R
     };
     let picture_width = side("the picture's width", columns, width)?;
     let picture_height = side("the picture's height", rows, height)?;
-    let mut grey = vec![GUTTER; picture_width * picture_height];
+    let mut picture = Picture::new(picture_width, picture_height, GUTTER)?;
     for (index, image) in pixels.chunks_exact(height * width).enumerate() {
         let top = padding + index / columns * (height * scale + padding);
         let left = padding + index % columns * (width * scale + padding);
-        for y in 0..height * scale {
-            let start = (top + y) * picture_width + left;
-            let source = &image[y / scale * width..][..width];
-            for (target, &pixel) in grey[start..start + width * scale].chunks_exact_mut(scale).zip(source) {
-                target.fill((pixel.clamp(0.0, 1.0) * 255.0).round() as u8);
-            }
-        }
+        picture.image((left, top), image, width, scale, grey);
     }
-    Ok(Picture { width: picture_width, height: picture_height, grey })
+    Ok(picture)
+}
+
+/// The grey level of a pixel in [0, 1]; what lies outside is clamped.
+pub fn grey(pixel: f32) -> u8 {
+    (pixel.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 fn encode(picture: &Picture) -> Result<Vec<u8>, ImageError> {
@@ -91,7 +92,7 @@ fn encode(picture: &Picture) -> Result<Vec<u8>, ImageError> {
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header().map_err(std::io::Error::from)?;
-    writer.write_image_data(&picture.grey).map_err(std::io::Error::from)?;
+    writer.write_image_data(&picture.pixels).map_err(std::io::Error::from)?;
     writer.finish().map_err(std::io::Error::from)?;
     Ok(bytes)
 }

@@ -2,6 +2,7 @@
 
 pub mod grid;
 pub mod npy;
+pub mod picture;
 pub mod read;
 
 /// Why images were not written or read.

@@ -24,15 +24,15 @@ pub enum Arrows {
 
 /// A field of numbers on rows and columns.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Grid {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) values: Vec<f64>,
+pub(crate) struct Grid {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Grid {
     /// An image's means over blocks of `block` x `block` pixels; those at the right and at the bottom may be smaller.
-    pub(super) fn averaged(image: &[f32], (height, width): (usize, usize), block: usize) -> Self {
+    pub(crate) fn averaged(image: &[f32], (height, width): (usize, usize), block: usize) -> Self {
         let (rows, columns) = (height.div_ceil(block), width.div_ceil(block));
         let mean = |row: usize, column: usize| {
             let down = row * block..((row + 1) * block).min(height);
@@ -50,7 +50,7 @@ impl Grid {
     }
 
     /// The arrows at every block, as (rightwards, downwards), row after row.
-    pub(super) fn arrows(&self, kind: Arrows) -> Vec<(f64, f64)> {
+    pub(crate) fn arrows(&self, kind: Arrows) -> Vec<(f64, f64)> {
         match kind {
             Arrows::Gradient => self.gradient(),
             Arrows::Flux => {

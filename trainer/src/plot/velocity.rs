@@ -7,7 +7,7 @@
 
 use super::PlotError;
 pub use super::arrows::Arrows;
-use super::arrows::Grid;
+pub(crate) use super::arrows::Grid;
 use super::page::{Frame as Rectangle, MARGIN, Page, Type};
 use super::palette::{self, FRAME, QUIET, TEXT};
 use plotters::style::text_anchor::{HPos, VPos};
@@ -61,7 +61,7 @@ const ARROW: RGBColor = RGBColor(0xc2, 0x3b, 0x00);
 /// Ink under arrows is this pale, so that both are seen.
 const UNDER_ARROWS: f64 = 0.42;
 /// Arrows shorter than this share of a block are left out.
-const SHORTEST: f64 = 0.14;
+pub(crate) const SHORTEST: f64 = 0.14;
 
 /// The figure as the text of an SVG.
 ///
@@ -147,7 +147,7 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
 }
 
 /// The value that nine tenths do not reach, and never 0.
-fn high(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn high(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let at = (sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1));
@@ -227,7 +227,12 @@ fn draw_arrows(
 }
 
 /// The corners of an arrow of this length around its middle.
-fn arrow((x, y): (f64, f64), (right, down): (f64, f64), length: f64, block: f64) -> [(f64, f64); 7] {
+pub(crate) fn arrow(
+    (x, y): (f64, f64),
+    (right, down): (f64, f64),
+    length: f64,
+    block: f64,
+) -> [(f64, f64); 7] {
     let head = (0.38 * block).min(0.6 * length);
     let (half_head, half_shaft) = (0.6 * head, (0.05 * block).max(0.35));
     let at = |along: f64, aside: f64| (x + along * right - aside * down, y + along * down + aside * right);

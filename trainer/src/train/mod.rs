@@ -22,6 +22,7 @@ mod quality;
 mod schedule;
 mod start;
 mod step;
+pub mod timing;
 
 pub use autoencoder_task::AutoencoderTask;
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
