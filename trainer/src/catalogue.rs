@@ -87,7 +87,11 @@ fn one(path: &Path, manifest: Option<&Manifest>) -> Result<Listed> {
     let mut listed = Listed {
         file: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         name: text("name"),
-        about: first_line(if text("about").is_empty() || table.contains_key("part") { text("title") } else { text("about") }),
+        about: first_line(if text("about").is_empty() || table.contains_key("part") {
+            text("title")
+        } else {
+            text("about")
+        }),
         what: what(&table).to_owned(),
         dataset: dataset(&table),
         network: None,
@@ -112,7 +116,8 @@ fn one(path: &Path, manifest: Option<&Manifest>) -> Result<Listed> {
             listed.parameters = Some(network.init(&device).num_params() as u64);
         }
     }
-    listed.cost = listed.multiply_adds.zip(listed.images).map(|(each, images)| 3.0 * each as f64 * images as f64);
+    listed.cost =
+        listed.multiply_adds.zip(listed.images).map(|(each, images)| 3.0 * each as f64 * images as f64);
     listed.result = manifest.and_then(|manifest| outcome(manifest, &listed.name));
     Ok(listed)
 }
@@ -139,7 +144,9 @@ fn what(table: &Table) -> &str {
 fn dataset(table: &Table) -> Option<String> {
     match table.get("dataset")? {
         Value::String(name) => Some(name.clone()),
-        Value::Table(section) => ["kind", "name"].iter().find_map(|key| Some(section.get(*key)?.as_str()?.to_owned())),
+        Value::Table(section) => {
+            ["kind", "name"].iter().find_map(|key| Some(section.get(*key)?.as_str()?.to_owned()))
+        }
         _ => None,
     }
 }
@@ -188,7 +195,10 @@ mod tests {
         assert!(flagship.parameters.unwrap() > 100_000);
         assert!(flagship.result.as_ref().unwrap().fid.unwrap() < 20.0);
         let judge = find("mnist-classifier");
-        assert_eq!((judge.what.as_str(), judge.network.as_deref()), ("classifier", Some("classifier 16-32-64")));
+        assert_eq!(
+            (judge.what.as_str(), judge.network.as_deref()),
+            ("classifier", Some("classifier 16-32-64"))
+        );
         assert!(judge.parameters.is_some());
         let study = find("study");
         assert_eq!((study.what.as_str(), study.images, study.cost), ("study", None, None));

@@ -15,7 +15,8 @@ pub fn slerp(a: &[f32], b: &[f32], s: f64) -> Vec<f32> {
     if s >= 1.0 {
         return b.to_vec();
     }
-    let inner = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let inner =
+        |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     let lengths = (inner(a, a) * inner(b, b)).sqrt();
     let angle = if lengths > 0.0 { (inner(a, b) / lengths).clamp(-1.0, 1.0).acos() } else { 0.0 };
     let (from, to) = match angle.sin() {

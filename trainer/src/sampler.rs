@@ -253,7 +253,12 @@ impl<'a> Sampler<'a> {
         }
         let [channels, height, width] = self.architecture.image();
         if noises.len() != labels.len() * self.architecture.image_len() {
-            bail!("{} values of noise are not {} images of {:?}", noises.len(), labels.len(), self.architecture.image());
+            bail!(
+                "{} values of noise are not {} images of {:?}",
+                noises.len(),
+                labels.len(),
+                self.architecture.image()
+            );
         }
         let x0 = TensorData::new(noises, [labels.len(), channels, height, width]);
         let x0 = Tensor::<4>::from_data(x0, &self.device);

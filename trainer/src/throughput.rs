@@ -159,7 +159,12 @@ fn synthetic(architecture: &Architecture, batch: usize) -> Dataset {
 }
 
 /// Milliseconds of evaluations of a batch, read back to the host.
-fn evaluations(network: &Network, architecture: &Architecture, ask: &Ask, device: &Device) -> Result<Vec<f64>> {
+fn evaluations(
+    network: &Network,
+    architecture: &Architecture,
+    ask: &Ask,
+    device: &Device,
+) -> Result<Vec<f64>> {
     let [channels, height, width] = architecture.image();
     let noise = flow::noise::batch(1, 0..ask.batch as u64, architecture.image_len());
     let x = Tensor::<4>::from_data(TensorData::new(noise, [ask.batch, channels, height, width]), device);
@@ -206,7 +211,9 @@ fn other(command: &str, ask: &Ask, parameters: u64) -> Result<Turn> {
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let turn: Turn = serde_json::from_str(last).with_context(|| {
-        format!("`{command}` should end with a line of JSON: name, parameters, threads, train_ms, evaluation_ms")
+        format!(
+            "`{command}` should end with a line of JSON: name, parameters, threads, train_ms, evaluation_ms"
+        )
     })?;
     if turn.parameters != parameters {
         bail!(
@@ -277,7 +284,8 @@ mod tests {
     fn the_other_programs_last_line_is_read_and_its_network_compared() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("other.sh");
-        let line = r#"{"name": "x", "parameters": 7, "threads": 1, "train_ms": [2.0], "evaluation_ms": [1.0]}"#;
+        let line =
+            r#"{"name": "x", "parameters": 7, "threads": 1, "train_ms": [2.0], "evaluation_ms": [1.0]}"#;
         std::fs::write(&script, format!("echo \"$@\"\necho '{line}'\n")).unwrap();
         let command = format!("sh {}", script.display());
         assert_eq!(other(&command, &ask(), 7).unwrap().train_ms, [2.0]);

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let head = ["recipe", "what", "network", "parameters", "mult.-adds", "images", "cost", "result"];
-    let rows: Vec<[String; 8]> = std::iter::once(head.map(str::to_owned)).chain(all.iter().map(row)).collect();
+    let rows: Vec<[String; 8]> =
+        std::iter::once(head.map(str::to_owned)).chain(all.iter().map(row)).collect();
     let widths: Vec<usize> =
         (0..8).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
     for row in &rows {

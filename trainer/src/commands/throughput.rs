@@ -95,7 +95,8 @@ fn print(found: &Measured, threads: usize) {
     for turns in [&found.ours, &found.theirs] {
         let Some(first) = turns.first() else { continue };
         trainer::outln!("{}", first.name);
-        let all = |of: fn(&Turn) -> &[f64]| Spread::of(turns.iter().flat_map(|turn| of(turn).iter().copied()));
+        let all =
+            |of: fn(&Turn) -> &[f64]| Spread::of(turns.iter().flat_map(|turn| of(turn).iter().copied()));
         for (what, spread) in
             [("training step", all(|turn| &turn.train_ms)), ("evaluation", all(|turn| &turn.evaluation_ms))]
         {

@@ -142,9 +142,7 @@ pub fn draw(
         .with_context(|| source.name.clone())?;
     let distance = match first {
         None => 0.0,
-        Some(first) if first.take.pixels.len() == take.pixels.len() => {
-            rms(&first.take.pixels, &take.pixels)
-        }
+        Some(first) if first.take.pixels.len() == take.pixels.len() => rms(&first.take.pixels, &take.pixels),
         Some(first) => bail!("{} and {} make images of different sizes", first.name, source.name),
     };
     let measured = measured(&source, &plan);

@@ -12,8 +12,7 @@ pub(super) fn encode(film: &Film) -> Result<Vec<u8>, ImageError> {
     let first = &film.frames[0];
     let (width, height) = (first.width as u16, first.height as u16);
     let mut bytes = Vec::new();
-    let mut encoder =
-        Encoder::new(&mut bytes, width, height, &film.palette.bytes()).map_err(failed)?;
+    let mut encoder = Encoder::new(&mut bytes, width, height, &film.palette.bytes()).map_err(failed)?;
     encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
     let mut before = None;
     for (frame, delay) in film.frames.iter().zip(&film.delays) {

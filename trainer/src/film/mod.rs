@@ -62,12 +62,7 @@ impl Film {
     ///
     /// # Errors
     /// No frame, frames of several sizes, too many pixels in all, or a speed out of range.
-    pub fn new(
-        palette: Palette,
-        frames: Vec<Picture>,
-        fps: usize,
-        hold: u16,
-    ) -> Result<Self, ImageError> {
+    pub fn new(palette: Palette, frames: Vec<Picture>, fps: usize, hold: u16) -> Result<Self, ImageError> {
         let refuse = |option, got, accepts: String| Err(ImageError::Option { option, got, accepts });
         if !FPS.contains(&fps) {
             return refuse("frames a second", fps, format!("{} to {}", FPS.start(), FPS.end()));
@@ -151,8 +146,7 @@ fn changed(before: Option<&Picture>, frame: &Picture) -> ([usize; 4], Vec<u8>) {
         }
     };
     let [left, top, wide, high] = area;
-    let pixels =
-        (top..top + high).flat_map(|y| &frame.pixels[y * width + left..][..wide]).copied().collect();
+    let pixels = (top..top + high).flat_map(|y| &frame.pixels[y * width + left..][..wide]).copied().collect();
     (area, pixels)
 }
 

@@ -82,22 +82,23 @@ pub fn shoot(
         let mut scenes = Scenes::new(times, labels.len());
         let mut unread = None;
         let start = Instant::now();
-        let ran = sampler.observed_from(plan, labels, noises.to_vec(), cast.first + first as u64, async |report| {
-            if !times.is_empty() {
-                match report.x.clone().into_data_async().await {
-                    Ok(data) => {
-                        let values: Vec<f32> = data.iter::<f32>().collect();
-                        scenes.see(&sampler.ink(&values), report.t, report.times);
-                    }
-                    Err(error) => {
-                        unread = Some(format!("{error:?}"));
-                        return ControlFlow::Break(());
+        let ran =
+            sampler.observed_from(plan, labels, noises.to_vec(), cast.first + first as u64, async |report| {
+                if !times.is_empty() {
+                    match report.x.clone().into_data_async().await {
+                        Ok(data) => {
+                            let values: Vec<f32> = data.iter::<f32>().collect();
+                            scenes.see(&sampler.ink(&values), report.t, report.times);
+                        }
+                        Err(error) => {
+                            unread = Some(format!("{error:?}"));
+                            return ControlFlow::Break(());
+                        }
                     }
                 }
-            }
-            progress(first as f64 + report.t * labels.len() as f64);
-            ControlFlow::Continue(())
-        });
+                progress(first as f64 + report.t * labels.len() as f64);
+                ControlFlow::Continue(())
+            });
         let (values, evaluations) = match (ran, unread) {
             (_, Some(why)) => bail!("a state could not be read from the device: {why}"),
             (ran, None) => ran?,

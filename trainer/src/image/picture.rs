@@ -3,6 +3,7 @@
 //! Text is drawn with the X11 fonts of embedded-graphics (ISO 8859-1), which are made for these sizes.
 
 use super::ImageError;
+use embedded_graphics::Drawable;
 use embedded_graphics::Pixel;
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
@@ -10,7 +11,6 @@ use embedded_graphics::mono_font::iso_8859_1::{FONT_6X13, FONT_7X13_BOLD};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::{Gray8, GrayColor};
 use embedded_graphics::text::{Baseline, Text};
-use embedded_graphics::Drawable;
 use std::convert::Infallible;
 
 /// Most pixels on a side of a picture.
@@ -89,12 +89,7 @@ impl Picture {
     }
 
     /// Fills a rectangle; what lies outside the picture is cut off.
-    pub fn rectangle(
-        &mut self,
-        (left, top): (usize, usize),
-        (width, height): (usize, usize),
-        colour: u8,
-    ) {
+    pub fn rectangle(&mut self, (left, top): (usize, usize), (width, height): (usize, usize), colour: u8) {
         let right = (left + width).min(self.width);
         for y in top..(top + height).min(self.height) {
             if left < right {
@@ -188,7 +183,8 @@ mod tests {
     fn text_is_as_wide_as_its_characters() {
         let mut picture = Picture::new(40, 13, 0).unwrap();
         picture.text((0, 0), "|||", Font::PLAIN, 1);
-        let inked: Vec<usize> = (0..40).filter(|x| (0..13).any(|y| picture.pixels[y * 40 + x] == 1)).collect();
+        let inked: Vec<usize> =
+            (0..40).filter(|x| (0..13).any(|y| picture.pixels[y * 40 + x] == 1)).collect();
         assert_eq!(inked.len(), 3, "{inked:?}");
         assert_eq!(inked[2] - inked[0], 2 * Font::PLAIN.width());
     }

@@ -227,7 +227,12 @@ fn draw_arrows(
 }
 
 /// The corners of an arrow of this length around its middle.
-pub(crate) fn arrow((x, y): (f64, f64), (right, down): (f64, f64), length: f64, block: f64) -> [(f64, f64); 7] {
+pub(crate) fn arrow(
+    (x, y): (f64, f64),
+    (right, down): (f64, f64),
+    length: f64,
+    block: f64,
+) -> [(f64, f64); 7] {
     let head = (0.38 * block).min(0.6 * length);
     let (half_head, half_shaft) = (0.6 * head, (0.05 * block).max(0.35));
     let at = |along: f64, aside: f64| (x + along * right - aside * down, y + along * down + aside * right);
