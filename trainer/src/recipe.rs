@@ -432,9 +432,12 @@ mod tests {
         let error = overridden("train.stepps=3").unwrap_err().to_string();
         assert!(error.contains("stepps"), "{error}");
         assert!(error.contains("did you mean `steps`?"), "{error}");
-        let file = Recipe::parse(&FLAGSHIP.replace("learning_rate =", "learnig_rate ="), "test", &[]);
+        let file = Recipe::parse(&FLAGSHIP.replace("\nlearning_rate =", "\nlearnig_rate ="), "test", &[]);
         let error = file.unwrap_err().to_string();
-        assert!(error.contains("learnig_rate") && error.contains("did you mean `learning_rate`?"), "{error}");
+        assert!(
+            error.contains("`learnig_rate`") && error.contains("did you mean `learning_rate`?"),
+            "{error}"
+        );
         let far = overridden("train.quux=3").unwrap_err().to_string();
         assert!(far.contains("quux") && !far.contains("did you mean"), "{far}");
     }

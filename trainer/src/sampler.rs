@@ -3,6 +3,7 @@
 //! Images do not depend on the batch: noise and label of image i come from (seed, i), and an adaptive solver steps each
 //! image by itself.
 
+use crate::image::colour;
 use crate::image::grid::{GridOptions, write_png};
 use crate::recipe::Normalization;
 use crate::source::Source;
@@ -348,8 +349,9 @@ pub fn write_grid(path: &Path, samples: &Samples, columns: usize) -> Result<()> 
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let [_, height, width] = samples.image;
+    let [channels, height, width] = samples.image;
     let options = GridOptions { columns, ..GridOptions::default() };
-    write_png(path, &samples.pixels, height, width, &options)?;
+    let write = if channels == 3 { colour::write_png } else { write_png };
+    write(path, &samples.pixels, height, width, &options)?;
     Ok(())
 }

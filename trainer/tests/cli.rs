@@ -57,6 +57,9 @@ fn every_command_has_help_with_an_example() {
         "list",
         "likelihood",
         "invert",
+        "compare",
+        "recipes",
+        "throughput",
     ] {
         let help = stdout(&[command, "--help"]);
         assert!(help.contains(&format!("flow-digits {command}")), "{help}");
@@ -111,6 +114,56 @@ fn mistakes_are_named_with_what_is_accepted() {
     assert_eq!(once.matches("No such file").count(), 1, "{once}");
     let recipe = stderr(&["train", "recipes/mnist-unet.toml", "--set", "train.stepps=3"]);
     assert!(recipe.contains("stepps"), "{recipe}");
+}
+
+#[test]
+fn films_and_comparisons_are_written_and_mistakes_about_them_are_named_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let begins = |name: &str| std::fs::read(folder.path().join(name)).unwrap()[..4].to_vec();
+    let out = path("grid.png");
+    let (gif, apng) = (path("new/film.gif"), path("film.apng"));
+    let small = ["sample", MODEL, "--steps", "2", "--solver", "euler", "--guidance", "1", "--out", &out];
+    let film = ["--count", "2", "--frames", "3", "--gif", &gif, "--apng", &apng];
+    let said = stdout(&[&small[..], &film].concat());
+    assert!(said.contains("2 evaluations") && said.contains("film.gif (3 frames"), "{said}");
+    assert_eq!((begins("new/film.gif"), begins("film.apng")), (b"GIF8".to_vec(), b"\x89PNG".to_vec()));
+    let between = ["--digit", "3", "--interpolate", "1", "2", "--columns", "3"];
+    let said = stdout(&[&small[..], &between].concat());
+    assert!(said.contains("3 noises from seed 1 to seed 2, digit 3") && !said.contains("seed="), "{said}");
+
+    let sheet = path("sheet.png");
+    let both = ["compare", "mnist-unet", "mnist-unet@solver=heun", "--count", "1", "--steps", "2"];
+    let rest = ["--solver", "euler", "--guidance", "1", "--arrows", "--out", &sheet, "--out", &gif];
+    let said = stdout(&[&both[..], &rest, &["--frames", "2"]].concat());
+    assert!(said.contains("heun, inverse-cubic, 2 steps") && said.contains("RMS"), "{said}");
+    assert_eq!(begins("sheet.png"), b"\x89PNG");
+
+    let wrong = |args: &[&str], names: &[&str]| {
+        let error = stderr(args);
+        assert!(names.iter().all(|name| error.contains(name)), "{args:?}: {error}");
+    };
+    wrong(&["sample", MODEL, "--fps", "10"], &["--fps", "--gif"]);
+    wrong(&["sample", MODEL, "--gif", "a.gif", "--frames", "1"], &["--frames 1", "2 to 500"]);
+    wrong(&["sample", MODEL, "--interpolate", "1", "2", "--seed", "3"], &["--seed"]);
+    wrong(&["sample", MODEL, "--interpolate", "1", "2", "--solver", "sde-euler"], &["sde-euler"]);
+    wrong(&["sample", MODEL, "--gif", "a", "--apng", "a"], &["--gif", "--apng", "two files"]);
+    wrong(&["compare", "mnist-unit"], &["mnist-unit", "did you mean `mnist-unet`"]);
+    wrong(&["compare", "mnist-unet@seed=3"], &["--seed"]);
+    wrong(&["compare", "mnist-unet", "--out", "a.svg"], &["a.svg", ".png", ".gif", ".apng"]);
+    wrong(&["compare", "mnist-unet", "--at", "2"], &["--at 2", "0 to 1"]);
+    wrong(&["throughput", "recipes/mnist-classifier.toml"], &["no velocity network"]);
+    wrong(&["recipes", "public"], &["public", ".toml"]);
+}
+
+#[test]
+fn recipes_are_listed_with_size_cost_and_result() {
+    let text = stdout(&["recipes"]);
+    let line = text.lines().find(|line| line.starts_with("mnist-unet ")).unwrap();
+    assert!(line.contains("unet 32-64") && line.contains("FID"), "{line}");
+    let all: serde_json::Value = serde_json::from_str(&stdout(&["recipes", "--json"])).unwrap();
+    let study = all.as_array().unwrap().iter().find(|r| r["file"] == "study").unwrap();
+    assert_eq!(study["what"], "study");
 }
 
 #[test]

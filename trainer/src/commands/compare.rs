@@ -4,7 +4,7 @@ use super::film::FilmArgs;
 use super::plan::PlanArgs;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
-use trainer::compare::sheet::{Block, Style, Theme, pictures};
+use trainer::compare::sheet::{Block, Style, Theme, fitting_scale, pictures};
 use trainer::compare::{Compared, Entry, draw, in_short};
 use trainer::device::DeviceChoice;
 use trainer::film::Film;
@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   flow-digits compare pair-independent pair-exact pair-class-aware --steps 8 --out pairs.png
   flow-digits compare mnist-unet \"mnist-unet@solver=euler&steps=4\" --out solvers.png --out solvers.gif
-  flow-digits compare mnist-unet mnist-unet@guidance=2 mnist-unet@guidance=5 --digit 3 --count 1 --arrows --out three.gif
+  flow-digits compare mnist-unet@guidance=1 mnist-unet@guidance=2 mnist-unet@guidance=5 --digit 3 --count 1 --arrows --out three.gif
   flow-digits compare runs/a runs/b --theme light --pace logarithmic --out a-and-b.apng
 
 Every model draws the same noises. MODEL@field=value&... gives one of them a plan that differs: solver, schedule, steps,
@@ -118,11 +118,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "any" => format!("The same noises for all: seed {}", common.seed),
         digit => format!("The same noises for all: digit {digit}, seed {}", common.seed),
     };
+    let columns = args.columns.unwrap_or(10);
     let style = |times: Vec<f64>| Style {
         theme: args.theme,
         size: (height, width),
-        columns: args.columns.unwrap_or(10),
-        scale: args.film.scale_or(4),
+        columns,
+        scale: args.film.scale_or(fitting_scale(columns, common.count)),
         arrows: args.arrows,
         heading: heading.clone(),
         times,
@@ -165,11 +166,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// What stands below a model's name.
 fn caption(one: &Compared) -> Vec<String> {
-    let mut lines = vec![in_short(&one.plan), format!("{} evaluations", one.take.evaluations)];
+    let mut facts = format!("{} evaluations", one.take.evaluations);
     if let Some(measured) = one.measured {
-        lines.push(format!("FID {:.1}, {:.1}% read as asked", measured.fid, 100.0 * measured.accuracy));
+        facts += &format!(", FID {:.1}, {:.1}% read as asked", measured.fid, 100.0 * measured.accuracy);
     }
-    lines
+    vec![in_short(&one.plan), facts]
 }
 
 fn table(all: &[Compared]) {

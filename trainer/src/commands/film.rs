@@ -19,7 +19,7 @@ pub(crate) struct FilmArgs {
     /// Seconds that the last frame of a film stays, 0 to 60
     #[arg(long, default_value_t = 1.5)]
     hold: f64,
-    /// Pixels on a side of one pixel of an image, 1 to 64 [default: 4 in a film, 2 in a PNG grid]
+    /// Pixels on a side of one pixel of an image, 1 to 64 [default: what suits the picture; `sample` takes 4 in a film and 2 in a PNG]
     #[arg(long, value_parser = value_parser!(u8).range(1..=64))]
     scale: Option<u8>,
 }

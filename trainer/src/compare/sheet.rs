@@ -58,6 +58,7 @@ const WIDTH: usize = 1200;
 const MARGIN: usize = 14;
 const GAP: usize = 18;
 const PADDING: usize = 2;
+const BELOW_CAPTION: usize = 4;
 /// Room for about 26 characters.
 const NARROWEST: usize = 160;
 /// Pixels of an image on a side of an arrow's block.
@@ -91,13 +92,23 @@ impl Theme {
     }
 }
 
+/// A scale at which so many images in a row are neither small nor too wide.
+pub fn fitting_scale(columns: usize, images: usize) -> usize {
+    match columns.min(images) {
+        0..=2 => 8,
+        3..=5 => 6,
+        _ => 4,
+    }
+}
+
 /// Where things are.
 struct Layout {
     /// Lines of every block's caption, wrapped.
     captions: Vec<Vec<String>>,
     block: (usize, usize),
-    caption: usize,
     across: usize,
+    /// For each row of blocks, where its images begin.
+    tops: Vec<usize>,
     heading: Vec<String>,
     size: (usize, usize),
 }
@@ -145,22 +156,27 @@ fn layout(blocks: &[Block], style: &Style, images: usize) -> Layout {
             title.into_iter().map(|line| format!("#{line}")).chain(plain).collect()
         })
         .collect();
-    let lines = captions.iter().map(Vec::len).max().unwrap_or(0);
-    let caption = lines * (Font::PLAIN.height() + 1) + 4;
+    let line = Font::PLAIN.height() + 1;
     let fit = ((WIDTH + GAP) / (wide + GAP)).clamp(1, blocks.len().max(1));
     // Rows of blocks that are about equally full.
     let across = blocks.len().div_ceil(blocks.len().div_ceil(fit).max(1)).max(1);
-    let down = blocks.len().div_ceil(across);
     let width = 2 * MARGIN + across * (wide + GAP) - GAP;
     let heading = if style.heading.is_empty() {
         Vec::new()
     } else {
         wrapped(&style.heading, (width - 2 * MARGIN) / Font::PLAIN.width())
     };
-    let above = heading.len() * (Font::PLAIN.height() + 1) + if heading.is_empty() { 0 } else { GAP / 2 };
+    let mut at = MARGIN + heading.len() * line + if heading.is_empty() { 0 } else { GAP / 2 };
+    let mut tops = Vec::new();
+    for row in captions.chunks(across) {
+        let lines = row.iter().map(Vec::len).max().unwrap_or(0);
+        at += lines * line + BELOW_CAPTION;
+        tops.push(at);
+        at += high + GAP;
+    }
     let below = if style.times.is_empty() { 0 } else { Font::PLAIN.height() + GAP / 2 };
-    let height = 2 * MARGIN + above + down * (caption + high + GAP) - GAP + below;
-    Layout { captions, block: (wide, high), caption, across, heading, size: (width, height) }
+    let height = at - GAP + below + MARGIN;
+    Layout { captions, block: (wide, high), across, tops, heading, size: (width, height) }
 }
 
 /// A picture for each time.
@@ -198,18 +214,15 @@ fn picture(
     let (height, width) = style.size;
     let line = Font::PLAIN.height() + 1;
     let mut picture = Picture::new(place.size.0, place.size.1, PAGE)?;
-    let mut top = MARGIN;
-    for text in &place.heading {
-        picture.text((MARGIN, top), text, Font::PLAIN, QUIET);
-        top += line;
+    for (i, text) in place.heading.iter().enumerate() {
+        picture.text((MARGIN, MARGIN + i * line), text, Font::PLAIN, QUIET);
     }
-    top += if place.heading.is_empty() { 0 } else { GAP / 2 };
     let cell = (width * style.scale + PADDING, height * style.scale + PADDING);
     for (i, (block, caption)) in blocks.iter().zip(&place.captions).enumerate() {
         let left = MARGIN + i % place.across * (place.block.0 + GAP);
-        let top = top + i / place.across * (place.caption + place.block.1 + GAP);
+        let Some(&top) = place.tops.get(i / place.across) else { continue };
         // Captions end just above their images, whatever the others need.
-        let mut at = top + place.caption - 4 - caption.len() * line;
+        let mut at = top - BELOW_CAPTION - caption.len() * line;
         for text in caption {
             match text.strip_prefix('#') {
                 Some(title) => picture.text((left, at), title, Font::BOLD, TEXT),
@@ -220,7 +233,7 @@ fn picture(
         for (j, image) in block.frames[k].chunks(height * width).enumerate() {
             let columns = style.columns.max(1);
             let x = left + j % columns * cell.0;
-            let y = top + place.caption + j / columns * cell.1;
+            let y = top + j / columns * cell.1;
             let pale = if longest.is_some() { UNDER_ARROWS } else { 1.0 };
             picture.image((x, y), image, width, style.scale, |value| ink(value * pale));
             if let (Some(kind), Some(longest), Some(slopes)) = (style.arrows, longest, block.slopes.get(k)) {

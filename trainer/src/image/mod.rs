@@ -1,5 +1,6 @@
 //! Images to look at and to hand on: PNG grids and NumPy arrays.
 
+pub mod colour;
 pub mod grid;
 pub mod npy;
 pub mod picture;
