@@ -148,6 +148,16 @@ fn Story() -> impl IntoView {
                 "schedule that ends in a short step leaves next to none; so does Midpoint, which never looks there."
             </p>
 
+            <h2>"Moving less"</h2>
+            <p>
+                "A picture is 784 numbers, but handwriting has far fewer ways to differ. An " <em>"autoencoder"</em>
+                " learns to fold a digit into 24 numbers, its latents, and to unfold them again. The models called "
+                <em>"latent flows"</em> " move those instead of pixels, at a fiftieth of the work; what you see on the way is "
+                "what the decoder makes of latents that are still half noise, so there is no grain, only digits that have not "
+                "made up their minds. The model " <em>"VAE, Gaussian"</em> " leaves the flow out and unfolds the noise itself: "
+                "choose it, with the same seed, to see what the flow is for."
+            </p>
+
             <h2>"How insistently to ask for a seven"</h2>
             <p>
                 "The network can be asked about your digit, or about digits in general. " <em>"Classifier-free guidance"</em>
