@@ -166,7 +166,11 @@ impl Part {
 
     fn place(&self, cell: &Cell) -> Option<f64> {
         match &self.axis {
-            Axis::Evaluations => cell.evaluations,
+            // A model that evaluates nothing is as good at every budget: a level line through what it was offered.
+            Axis::Evaluations => match (cell.evaluations, cell.budget) {
+                (Some(0.0), Some(offered)) => Some(offered as f64),
+                (evaluations, _) => evaluations,
+            },
             Axis::ScheduleParameter(name) => Schedule::parse(&cell.schedule).ok()?.choice().get(name),
             Axis::GuidanceParameter(name) => cell.guidance.parse::<Guidance>().ok()?.choice().get(name),
         }
@@ -265,6 +269,15 @@ mod tests {
         assert_eq!(places, [4.0, 8.0]);
         assert_eq!(curves[1].points.len(), 1, "impossible and missing cells are no points");
         assert_eq!(study.claims[0].counts(), "2 for it, 0 against, 1 undecided");
+    }
+
+    #[test]
+    fn a_model_that_evaluates_nothing_is_a_level_line_through_its_budgets() {
+        let study = Study::parse(&TEXT.replace("\"evaluations\":8.0", "\"evaluations\":0.0")).unwrap();
+        let curves = study.curves(&study.parts[0]);
+        let points: Vec<(f64, f64)> =
+            curves[0].points.iter().map(|point| (point.at, point.evaluations)).collect();
+        assert_eq!(points, [(4.0, 4.0), (8.0, 0.0)]);
     }
 
     #[test]

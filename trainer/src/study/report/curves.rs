@@ -18,7 +18,11 @@ pub(super) struct Curve<'a> {
 pub(super) fn curves<'a>(axis: &Axis, rows: &[&'a Row]) -> Vec<Curve<'a>> {
     let mut differ = differing(rows);
     let along = |row: &Row| match axis {
-        Axis::Evaluations => row.figure().map(|(_, figure)| figure.evaluations),
+        Axis::Evaluations => row.figure().map(|(_, figure)| match row.cell.allowance {
+            // A model that evaluates nothing is as good at every budget: a level line through what it was offered.
+            Allowance::Evaluations(offered) if figure.evaluations == 0.0 => offered as f64,
+            _ => figure.evaluations,
+        }),
         Axis::ScheduleParameter(name) => row.cell.plan.schedule.choice().get(name),
         Axis::GuidanceParameter(name) => row.cell.plan.guidance.choice().get(name),
     };
@@ -99,6 +103,14 @@ mod tests {
             model: "m".into(),
             settled: Settled::Figure(Box::new(plan), Box::new(Figure { evaluations: n as f64, ..figure() })),
         }
+    }
+
+    #[test]
+    fn a_model_that_evaluates_nothing_is_a_level_line_through_its_budgets() {
+        let mut row = row("solver=euler&steps=4", 4);
+        let Settled::Figure(_, figure) = &mut row.settled else { panic!("a figure") };
+        figure.evaluations = 0.0;
+        assert_eq!(curves(&Axis::Evaluations, &[&row])[0].points[0].0, 4.0);
     }
 
     fn names(axis: &Axis, rows: &[Row]) -> Vec<(String, String, Vec<f64>)> {
