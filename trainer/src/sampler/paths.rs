@@ -70,9 +70,10 @@ impl Paths {
         if let Some(error) = self.failed {
             bail!("measuring the paths failed: {error}");
         }
-        let of = |[speed, length, square]: [f64; 3]| Straightness {
-            bend: speed / square - 1.0,
-            length: length / square.sqrt(),
+        let of = |[speed, length, square]: [f64; 3]| match square > 0.0 {
+            true => Straightness { bend: speed / square - 1.0, length: length / square.sqrt() },
+            // What does not move goes nowhere straight.
+            false => Straightness { bend: 0.0, length: 1.0 },
         };
         Ok(self.sums.into_iter().map(of).collect())
     }
@@ -85,6 +86,26 @@ mod tests {
 
     fn state(values: [f32; 4]) -> Tensor<4> {
         Tensor::from_data(TensorData::new(values.to_vec(), [2, 1, 1, 2]), &Device::flex())
+    }
+
+    #[test]
+    fn what_does_not_move_is_straight() {
+        let mut paths = Paths::default();
+        for (i, t) in [0.0, 1.0].into_iter().enumerate() {
+            let x = state([1.0; 4]);
+            let report = Report {
+                t,
+                h: 0.0,
+                x: &x,
+                times: &[],
+                accepted: i,
+                rejected: 0,
+                evaluations: 0,
+                total_steps: None,
+            };
+            assert!(pollster::block_on(paths.see(report)).is_continue());
+        }
+        assert!(paths.finish().unwrap().iter().all(|found| (found.bend, found.length) == (0.0, 1.0)));
     }
 
     #[test]
