@@ -248,6 +248,8 @@ pub struct Autoencoder {
 }
 
 /// What the encoder says of images.
+// One lives at a time, for a moment.
+#[allow(clippy::large_enum_variant)]
 pub enum Encoded {
     /// A normal distribution a value: means, and logarithms of the variances (kept within -12 to 4).
     Distribution {

@@ -36,6 +36,8 @@ macro_rules! networks {
         }
 
         /// A velocity network of any kind.
+        // A handful exist at a time, and Burn's modules are moved about by value.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Module, Debug)]
         pub enum Network {
             $($(#[$about])* $variant($network),)*

@@ -106,9 +106,8 @@ pub fn export_velocity(
     let measured = measured(
         &recipe.name,
         options,
-        judge,
+        judge.map(|judge| (judge, device)),
         &["1", "2"],
-        device,
         &mut findings,
         &mut progress,
         |precision| open(&model_export::write(&header, &tensors, precision)?, device),
@@ -168,9 +167,8 @@ fn write_all(options: &ExportOptions, entry: ManifestEntry, files: &[(PathBuf, &
 fn measured(
     name: &str,
     options: &ExportOptions,
-    judge: Option<&Judge>,
+    judge: Option<(&Judge, &Device)>,
     guidances: &[&str],
-    device: &Device,
     findings: &mut Vec<String>,
     progress: &mut impl FnMut(usize, &'static str),
     open: impl Fn(Precision) -> Result<Source>,
@@ -181,7 +179,7 @@ fn measured(
     let mut measured = Vec::new();
     for precision in options.precision.map_or(vec![Precision::F16, Precision::Int8], |p| vec![p]) {
         let mut evaluations = Vec::new();
-        if let Some(judge) = judge {
+        if let Some((judge, device)) = judge {
             let source = open(precision)?;
             let sampler = Sampler::of(&source, device);
             for guidance in guidances {
@@ -232,9 +230,8 @@ pub fn export_autoencoder(
     let measured = measured(
         &recipe.name,
         &options_of_draws,
-        judge_of_draws,
+        judge_of_draws.map(|judge| (judge, device)),
         guidances,
-        device,
         &mut findings,
         &mut progress,
         |p| Source::from_bytes(&model_export::write(&header, &tensors, p)?, device),
