@@ -277,30 +277,4 @@ mod tests {
         assert_eq!(train, Spread { median: 0.6, low: 0.5, high: 0.7 });
         assert_eq!(evaluation, Spread { median: 1.5, low: 1.0, high: 2.0 });
     }
-
-    #[test]
-    fn another_program_that_is_not_there_or_says_something_else_is_named() {
-        let missing = other("no-such-program-here", &ask(), 1).unwrap_err().to_string();
-        assert!(missing.contains("no-such-program-here"), "{missing}");
-        assert!(other(" ", &ask(), 1).unwrap_err().to_string().contains("--against"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_other_programs_last_line_is_read_and_its_network_compared() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("other.sh");
-        let line =
-            r#"{"name": "x", "parameters": 7, "threads": 1, "train_ms": [2.0], "evaluation_ms": [1.0]}"#;
-        std::fs::write(&script, format!("echo \"$@\"\necho '{line}'\n")).unwrap();
-        let command = format!("sh {}", script.display());
-        assert_eq!(other(&command, &ask(), 7).unwrap().train_ms, [2.0]);
-        let error = other(&command, &ask(), 8).unwrap_err().to_string();
-        assert!(error.contains('7') && error.contains('8'), "{error}");
-        std::fs::write(&script, "echo no >&2\nexit 3\n").unwrap();
-        let error = other(&command, &ask(), 7).unwrap_err().to_string();
-        assert!(error.contains("no") && error.contains('3'), "{error}");
-        std::fs::write(&script, "echo hello\n").unwrap();
-        assert!(other(&command, &ask(), 7).unwrap_err().to_string().contains("JSON"));
-    }
 }

@@ -157,6 +157,43 @@ fn films_and_comparisons_are_written_and_mistakes_about_them_are_named_before_an
     wrong(&["recipes", "public"], &["public", ".toml"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn another_program_takes_turns_with_ours_if_it_has_the_same_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("other.sh");
+    let command = format!("sh {}", script.display());
+    let recipe = "recipes/pair-independent.toml";
+    let small = ["--threads", "1", "--batch", "1", "--steps", "1", "--turns", "1"];
+    let ask =
+        |command: &str| flow_digits(&[&["throughput", recipe, "--against", command], &small[..]].concat());
+    let says = |text: &str| {
+        std::fs::write(&script, text).unwrap();
+        let output = ask(&command);
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    let facts: serde_json::Value = serde_json::from_str(&stdout(&["inspect", recipe, "--json"])).unwrap();
+    let parameters = facts["parameters"].as_u64().unwrap();
+    let turn = |parameters: u64| {
+        format!(
+            r#"echo '{{"name": "the other", "parameters": {parameters}, "threads": 1, "train_ms": [2.0], "evaluation_ms": [1.0]}}'"#
+        )
+    };
+    let (well, said) = says(&format!("echo \"$@\"\n{}\n", turn(parameters)));
+    assert!(well && said.contains("the other") && said.contains("ours over theirs"), "{said}");
+    let (well, said) = says(&turn(7));
+    assert!(!well && said.contains("has 7 parameters") && said.contains("not the same network"), "{said}");
+    let (well, said) = says("echo hello");
+    assert!(!well && said.contains("a line of JSON"), "{said}");
+    let (well, said) = says("echo broken >&2\nexit 3");
+    assert!(!well && said.contains("broken") && said.contains('3'), "{said}");
+    let missing = ask("no-such-program-here");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot run no-such-program-here"));
+}
+
 #[test]
 fn recipes_are_listed_with_size_cost_and_result() {
     let text = stdout(&["recipes"]);
