@@ -199,6 +199,9 @@ impl VelocityNetwork for Dit {
     }
 
     fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
+        // Where the weights are cast to 16 bits, the work follows them; the answer is as exact as the question.
+        let (given, computing) = (x.dtype(), self.input.weight.dtype());
+        let (x, time) = (x.cast(computing), time.cast(computing));
         let time = self.time2.forward(silu(self.time1.forward(time)));
         let [batch, width] = time.dims();
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, width]);
@@ -213,7 +216,7 @@ impl VelocityNetwork for Dit {
         let last = self.modulation.forward(condition).reshape([batch, 2, width]);
         let h = layer_norm(h) * (last.clone().narrow(1, 0, 1) + 1.0) + last.narrow(1, 1, 1);
         let patches = self.output.forward(h).swap_dims(1, 2).reshape([batch, values, rows, columns]);
-        depth_to_space(patches, self.patch)
+        depth_to_space(patches, self.patch).cast(given)
     }
 }
 

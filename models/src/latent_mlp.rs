@@ -110,6 +110,9 @@ impl VelocityNetwork for LatentMlp {
 
     fn forward_embedded(&self, x: Tensor<4>, time: Tensor<2>, class: Tensor<1, Int>) -> Tensor<4> {
         let shape = x.dims();
+        // Where the weights are cast to 16 bits, the work follows them; the answer is as exact as the question.
+        let (given, computing) = (x.dtype(), self.input.weight.dtype());
+        let (x, time) = (x.cast(computing), time.cast(computing));
         let (batch, width) = (shape[0], self.width);
         let time = self.time2.forward(silu(self.time1.forward(time)));
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, width]);
@@ -123,6 +126,6 @@ impl VelocityNetwork for LatentMlp {
         }
         let last = 3 * self.blocks.len();
         let h = layer_norm(h) * (part(last) + 1.0) + part(last + 1);
-        self.output.forward(h).reshape(shape)
+        self.output.forward(h).reshape(shape).cast(given)
     }
 }

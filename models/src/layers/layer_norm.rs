@@ -1,15 +1,19 @@
 //! Layer normalization without a learned scale and shift (Ba 2016, arXiv 1607.06450): the conditioning brings those.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// Normalizes the last dimension to mean zero and variance one (plus 1e-6).
 ///
 /// # Shapes
 /// - `x`: any, returned with the same shape.
 pub fn layer_norm<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // Sums want more than 16 bits.
+    let given = x.dtype();
+    let wide = if matches!(given, DType::BF16 | DType::F16) { DType::F32 } else { given };
+    let x = x.cast(wide);
     let x = x.clone() - x.mean_dim(D - 1);
     let deviation = (x.clone().square().mean_dim(D - 1) + 1e-6).sqrt();
-    x / deviation
+    (x / deviation).cast(given)
 }
 
 #[cfg(test)]

@@ -94,9 +94,9 @@ pub struct EarlyStop {
     /// How the images are sampled, as `output.plan`; that one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// The judge's file.
-    #[serde(default = "judge")]
-    pub judge: PathBuf,
+    /// The judge's file; without it, the one that ships for the recipe's data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<PathBuf>,
 }
 
 fn one() -> usize {
@@ -105,10 +105,6 @@ fn one() -> usize {
 
 fn images() -> usize {
     1000
-}
-
-fn judge() -> PathBuf {
-    PathBuf::from("trainer/judge/mnist-classifier.safetensors")
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -162,8 +158,8 @@ impl TrainRecipe {
             let accepts = format!("a divisor of train.batch = {}", self.batch);
             return fault("train.accumulate", self.accumulate.to_string(), &accepts);
         }
-        if self.precision == Precision::Bf16 && network != Some("unet") {
-            return fault("train.precision", "bf16".into(), "f32, or bf16 with architecture.kind = \"unet\"");
+        if self.precision == Precision::Bf16 && network.is_none() {
+            return fault("train.precision", "bf16".into(), "f32, or bf16 with an [architecture]");
         }
         match (&self.early_stop, network) {
             (Some(stop), Some(_)) => stop.check(name),

@@ -169,7 +169,7 @@ impl Task for FlowTask<'_> {
         let sampler = Sampler::new(model, self.architecture, self.recipe.normalization, device)
             .on_path(self.path.clone())
             .decoding(self.decoder);
-        quality::measure(&sampler, wish, &self.plan, device).map(Some)
+        quality::measure(&sampler, wish, self.recipe.dataset, &self.plan, device).map(Some)
     }
 
     fn report(&self, model: &Network, step: u64, dir: &Path, device: &Device) -> Result<Map<String, Value>> {

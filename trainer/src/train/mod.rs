@@ -203,7 +203,7 @@ pub fn train<T: Task>(task: &T, run: &Run<'_>) -> Result<T::Model> {
     let training_device = run.device.clone().autodiff();
     step::check_precision(&recipe.train, &run.device, &run.device_description)?;
     if let Some(wish) = &recipe.train.early_stop {
-        quality::check(wish, &run.device)?;
+        quality::check(wish, run.recipe.dataset, &run.device)?;
     }
     std::fs::create_dir_all(&run.dir).with_context(|| format!("cannot create {}", run.dir.display()))?;
     run.device.seed(recipe.seed);

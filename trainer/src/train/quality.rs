@@ -1,6 +1,7 @@
 //! How good the average of the weights is while it trains, and the decision to stop: the Fréchet distance of a few
 //! samples, from the same noises each time.
 
+use crate::data::DataSet;
 use crate::evaluation::{Evaluation, evaluate};
 use crate::judge::Judge;
 use crate::recipe::EarlyStop;
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The best measurement so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,23 +41,34 @@ impl Best {
     }
 }
 
-/// Refuses a judge that cannot measure, before hours of training.
-pub(super) fn check(wish: &EarlyStop, device: &Device) -> Result<()> {
-    let judge = Judge::open(&wish.judge, device).context("train.early_stop.judge")?;
+/// The judge that is named, or the data set's.
+fn judge(wish: &EarlyStop, set: DataSet, device: &Device) -> Result<Judge> {
+    let path = match (&wish.judge, set.judge()) {
+        (Some(path), _) => path.as_path(),
+        (None, Some(path)) => Path::new(path),
+        (None, None) => bail!("train.early_stop.judge: no judge ships for {}: name one", set.label()),
+    };
+    let judge = Judge::open(path, device).context("train.early_stop.judge")?;
     if judge.facts.is_none() {
-        bail!("train.early_stop.judge: {} has no statistics of the training set", wish.judge.display());
+        bail!("train.early_stop.judge: {} has no statistics of the training set", path.display());
     }
-    Ok(())
+    Ok(judge)
+}
+
+/// Refuses a judge that cannot measure, before hours of training.
+pub(super) fn check(wish: &EarlyStop, set: DataSet, device: &Device) -> Result<()> {
+    judge(wish, set, device).map(|_| ())
 }
 
 /// Measures a sampler; `plan` is used where the wish names none.
 pub(super) fn measure(
     sampler: &Sampler<'_>,
     wish: &EarlyStop,
+    set: DataSet,
     plan: &SamplePlan,
     device: &Device,
 ) -> Result<Evaluation> {
-    let judge = Judge::open(&wish.judge, device)?;
+    let judge = judge(wish, set, device)?;
     let plan = wish.plan.as_deref().map_or_else(|| Ok(plan.clone()), str::parse)?;
     evaluate(sampler, &judge, &plan, wish.images, |_| {})
 }

@@ -132,8 +132,18 @@ mod tests {
     use crate::train::FlowTask;
     use burn::module::ModuleVisitor;
 
+    const UNET: &str = include_str!("../../../recipes/mnist-unet.toml");
+    const DIT: &str = include_str!("../../../recipes/mnist-dit.toml");
+
+    fn small_dit(sets: &[&str]) -> Recipe {
+        let small =
+            ["architecture.width=16", "architecture.depth=2", "architecture.embedding=16", "train.batch=12"];
+        let sets: Vec<String> = small.iter().chain(sets).map(|set| (*set).to_owned()).collect();
+        Recipe::parse(DIT, "test", &sets).unwrap()
+    }
+
     fn recipe(sets: &[&str]) -> Recipe {
-        let text = include_str!("../../../recipes/mnist-unet.toml");
+        let text = UNET;
         let small = [
             "architecture.channels=[8, 16]",
             "architecture.blocks=1",
@@ -206,7 +216,7 @@ mod tests {
     }
 
     /// Losses and gradients of the same batch under two recipes.
-    fn compared(sets: &[&str]) -> (f32, f32, Compare) {
+    fn compared(recipe: fn(&[&str]) -> Recipe, sets: &[&str]) -> (f32, f32, Compare) {
         let (plain, other, data) = (recipe(&[]), recipe(sets), data());
         let device = Device::flex().autodiff();
         let task = FlowTask::new(&plain, &data).unwrap();
@@ -224,7 +234,7 @@ mod tests {
     #[test]
     fn an_accumulated_gradient_is_the_whole_batchs_within_rounding() {
         for parts in ["train.accumulate=3", "train.accumulate=12"] {
-            let (whole, accumulated, gradients) = compared(&[parts]);
+            let (whole, accumulated, gradients) = compared(recipe, &[parts]);
             assert!((whole - accumulated).abs() < 1e-5 * whole, "{parts}: {whole} {accumulated}");
             assert!(gradients.furthest() < 1e-4, "{parts}: {}", gradients.furthest());
         }
@@ -232,8 +242,11 @@ mod tests {
 
     #[test]
     fn a_gradient_in_16_bits_arrives_in_32_and_points_the_same_way() {
-        for parts in ["train.accumulate=1", "train.accumulate=3"] {
-            let (whole, low, gradients) = compared(&["train.precision=bf16", parts]);
+        let cases = [(recipe as fn(&[&str]) -> Recipe, "train.accumulate=1"), (recipe, "train.accumulate=3")];
+        for (recipe, parts) in
+            cases.into_iter().chain([(small_dit as fn(&[&str]) -> Recipe, "train.accumulate=1")])
+        {
+            let (whole, low, gradients) = compared(recipe, &["train.precision=bf16", parts]);
             assert!((whole - low).abs() < 0.02 * whole, "{whole} {low}");
             // Not the same numbers, or nothing was computed in 16 bits.
             assert!(gradients.furthest() > 1e-5);
