@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What was measured of one cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ struct Line {
 
 /// The file's name in a study's folder.
 const FILE: &str = "cells.jsonl";
+/// How often a lock that is taken is asked for again, and after how long.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The cells of the whole lines, and where those end.
 fn parse(text: &[u8], path: &Path) -> Result<(BTreeMap<String, Figure>, usize)> {
@@ -118,7 +122,16 @@ impl Ledger {
             .write(true)
             .open(&path)
             .with_context(fault)?;
-        match file.try_lock() {
+        // A process that another thread is just starting holds a copy of the last owner's lock for an instant.
+        let mut locked = file.try_lock();
+        for _ in 0..LOCK_TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOCK_PAUSE);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 bail!(
