@@ -257,10 +257,13 @@ impl Manifest {
         Err(ManifestError::Default { got: shorten(&self.default), accepts: accepts.join(", ") })
     }
 
-    /// A weaker model is another velocity model of this manifest, and only a velocity model has one.
+    /// A weaker model is another velocity model of this manifest, of the same images or latents, and only a velocity model
+    /// has one.
     fn check_weak(&self, entry: &ManifestEntry) -> Result<(), ManifestError> {
         let Some(weak) = &entry.weak else { return Ok(()) };
-        let fits = |other: &&ManifestEntry| other.kind == Kind::Velocity && other.id != entry.id;
+        let fits = |other: &&ManifestEntry| {
+            other.kind == Kind::Velocity && other.id != entry.id && other.decoder == entry.decoder
+        };
         let others: Vec<&str> = self.models.iter().filter(fits).map(|other| other.id.as_str()).collect();
         if entry.kind == Kind::Velocity && others.contains(&weak.as_str()) {
             return Ok(());

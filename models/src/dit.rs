@@ -5,11 +5,11 @@
 //! are trained.
 
 use crate::architecture::{ArchitectureError, NetworkConfig, check_embedding, check_states, fault, in_range};
-use crate::layers::{depth_to_space, layer_norm, space_to_depth};
+use crate::layers::{attend, depth_to_space, layer_norm, space_to_depth};
 use crate::network::VelocityNetwork;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu_approximate, silu, softmax};
+use burn::tensor::activation::{gelu_approximate, silu};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -174,19 +174,11 @@ impl NetworkConfig for DitConfig {
 
 impl Block {
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
-        let [batch, tokens, width] = x.dims();
+        let [batch, _, width] = x.dims();
         let all = self.modulation.forward(condition).reshape([batch, 6, width]);
         let part = |i: usize| all.clone().narrow(1, i, 1);
-        let head = width / self.heads;
         let h = layer_norm(x.clone()) * (part(0) + 1.0) + part(1);
-        let qkv = self
-            .query_key_value
-            .forward(h)
-            .reshape([batch, tokens, 3, self.heads, head])
-            .permute([2, 0, 3, 1, 4]);
-        let of = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, self.heads, tokens, head]);
-        let scores = of(0).mul_scalar(1.0 / (head as f64).sqrt()).matmul(of(1).swap_dims(2, 3));
-        let mixed = softmax(scores, 3).matmul(of(2)).swap_dims(1, 2).reshape([batch, tokens, width]);
+        let mixed = attend(self.query_key_value.forward(h), self.heads);
         let x = x + part(2) * self.mix.forward(mixed);
         let h = layer_norm(x.clone()) * (part(3) + 1.0) + part(4);
         x + part(5) * self.back.forward(gelu_approximate(self.wide.forward(h)))

@@ -5,6 +5,8 @@ use crate::architecture::{ArchitectureError, NetworkConfig, check_states};
 use crate::network::VelocityNetwork;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
+use flow::integrate::Outcome;
+use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
 
 /// Configuration of a [`Gaussian`].
@@ -54,5 +56,41 @@ impl VelocityNetwork for Gaussian {
 
     fn forward_embedded(&self, x: Tensor<4>, _time: Tensor<2>, _class: Tensor<1, Int>) -> Tensor<4> {
         x.zeros_like()
+    }
+}
+
+/// What is left of a plan where nothing moves: a single step, unguided.
+///
+/// # Errors
+/// None: the fields are what every plan takes.
+pub fn in_one_step(plan: &SamplePlan) -> Result<SamplePlan, flow::Error> {
+    let mut plan = plan.clone();
+    for (field, value) in [("solver", "euler"), ("schedule", "linear"), ("steps", "1"), ("guidance", "1")] {
+        plan.set(field, value)?;
+    }
+    Ok(plan)
+}
+
+/// The same outcome without evaluations: there is no network that could have been evaluated.
+pub fn uncounted<S>(mut outcome: Outcome<S>) -> Outcome<S> {
+    outcome.evaluations = 0;
+    outcome.samples.iter_mut().for_each(|sample| sample.evaluations = 0);
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_plan_one_unguided_step_is_left_of_the_same_images() {
+        for text in
+            ["solver=dopri5&tol=0.01&guidance=autoguidance:scale=3&seed=5&count=3&digit=2", "steps=40"]
+        {
+            let plan: SamplePlan = text.parse().unwrap();
+            let left = in_one_step(&plan).unwrap();
+            assert_eq!((left.seed, left.count, left.digit), (plan.seed, plan.count, plan.digit));
+            assert_eq!(left.expected_evaluations(&Default::default()), Some(1), "{left}");
+        }
     }
 }

@@ -3,8 +3,7 @@
 //! Images do not depend on the batch: noise and label of image i come from (seed, i), and an adaptive solver steps each
 //! image by itself.
 
-use crate::image::colour;
-use crate::image::grid::{GridOptions, write_png};
+use crate::image::grid::{GridOptions, write_colour_png, write_png};
 use crate::recipe::Normalization;
 use crate::source::Source;
 use anyhow::{Result, bail};
@@ -15,6 +14,7 @@ use flow::integrate::{End, Options, Outcome, Report, integrate};
 use flow::path::Path as FlowPath;
 use flow::plan::{MOST_EVALUATIONS, SamplePlan};
 use flow::schedule::KnotTable;
+use models::gaussian::{in_one_step, uncounted};
 use models::{Architecture, Autoencoder, ConditionalNetwork, Network};
 use paths::Paths;
 use std::ops::{ControlFlow, Range};
@@ -263,19 +263,6 @@ impl<'a> Sampler<'a> {
         Guided::new(plan.guidance.clone(), conditional)
     }
 
-    /// What there is to integrate: without a network, one step of nothing.
-    fn reduced(&self, plan: &SamplePlan) -> Result<SamplePlan> {
-        let mut plan = plan.clone();
-        if !self.architecture.is_evaluated() {
-            for (key, value) in
-                [("solver", "euler"), ("schedule", "linear"), ("steps", "1"), ("guidance", "1")]
-            {
-                plan.set(key, value)?;
-            }
-        }
-        Ok(plan)
-    }
-
     fn integrate(
         &self,
         plan: &SamplePlan,
@@ -293,7 +280,8 @@ impl<'a> Sampler<'a> {
         if let Some(label) = labels.iter().find(|&&l| usize::from(l) >= self.architecture.classes()) {
             bail!("class {label} was asked for, the model knows 0 to {}", self.architecture.classes() - 1);
         }
-        let plan = &self.reduced(plan)?;
+        let still = (!self.architecture.is_evaluated()).then(|| in_one_step(plan)).transpose()?;
+        let plan = still.as_ref().unwrap_or(plan);
         let [channels, height, width] = self.architecture.image();
         if noises.len() != labels.len() * self.architecture.image_len() {
             bail!(
@@ -311,9 +299,7 @@ impl<'a> Sampler<'a> {
         let run = integrate(&mut field, &plan.solver, &stepping, x0, &options, observe);
         let mut outcome = pollster::block_on(run)?;
         if !self.architecture.is_evaluated() {
-            // There is no network that could have been evaluated.
-            outcome.evaluations = 0;
-            outcome.samples.iter_mut().for_each(|sample| sample.evaluations = 0);
+            outcome = uncounted(outcome);
         }
         match outcome.end {
             End::Finished => {}
@@ -351,7 +337,7 @@ pub fn write_grid(path: &Path, samples: &Samples, columns: usize) -> Result<()> 
     }
     let [channels, height, width] = samples.image;
     let options = GridOptions { columns, ..GridOptions::default() };
-    let write = if channels == 3 { colour::write_png } else { write_png };
+    let write = if channels == 3 { write_colour_png } else { write_png };
     write(path, &samples.pixels, height, width, &options)?;
     Ok(())
 }

@@ -55,17 +55,22 @@ impl Attention {
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let (pixels, head) = (height * width, channels / self.heads);
-        let tokens = self.norm.forward(x.clone()).reshape([batch, channels, pixels]).swap_dims(1, 2);
-        let qkv = self
-            .query_key_value
-            .forward(tokens)
-            .reshape([batch, pixels, 3, self.heads, head])
-            .permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, self.heads, pixels, head]);
-        let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (head as f64).sqrt();
-        let mixed = softmax(scores, 3).matmul(part(2));
-        let tokens = self.output.forward(mixed.swap_dims(1, 2).reshape([batch, pixels, channels]));
+        let tokens = self.norm.forward(x.clone()).reshape([batch, channels, height * width]).swap_dims(1, 2);
+        let tokens = self.output.forward(attend(self.query_key_value.forward(tokens), self.heads));
         x + tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
     }
+}
+
+/// softmax(q k^T / sqrt(d)) v, head by head.
+///
+/// # Shapes
+/// - `query_key_value`: `[batch, tokens, 3 * width]`, queries, keys, values, each the heads' parts in turn
+/// - returns `[batch, tokens, width]`.
+pub(crate) fn attend(query_key_value: Tensor<3>, heads: usize) -> Tensor<3> {
+    let [batch, tokens, three] = query_key_value.dims();
+    let (width, head) = (three / 3, three / 3 / heads);
+    let qkv = query_key_value.reshape([batch, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]);
+    let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, heads, tokens, head]);
+    let scores = part(0).matmul(part(1).swap_dims(2, 3)) / (head as f64).sqrt();
+    softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([batch, tokens, width])
 }

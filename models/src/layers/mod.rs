@@ -7,6 +7,7 @@ mod residual;
 mod space_to_depth;
 mod time_embedding;
 
+pub(crate) use attention::attend;
 pub use attention::{Attention, AttentionConfig};
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::layer_norm;

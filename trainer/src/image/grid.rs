@@ -1,4 +1,4 @@
-//! Many small grey images as one PNG, square pixels enlarged by a whole number.
+//! Many small images as one PNG, grey or in colour, square pixels enlarged by a whole number.
 
 use std::path::Path;
 
@@ -40,7 +40,31 @@ pub fn write_png(
     options: &GridOptions,
 ) -> Result<(), ImageError> {
     let picture = draw(pixels, height, width, options)?;
-    write_atomically(path, &encode(&picture)?)?;
+    let size = (picture.width, picture.height);
+    write_atomically(path, &encode(size, png::ColorType::Grayscale, &picture.pixels)?)?;
+    Ok(())
+}
+
+/// As [`write_png`], for images in colour: red, green and blue plane after plane (`N x 3 x height x width`).
+///
+/// # Errors
+/// As [`write_png`].
+pub fn write_colour_png(
+    path: &Path,
+    pixels: &[f32],
+    height: usize,
+    width: usize,
+    options: &GridOptions,
+) -> Result<(), ImageError> {
+    count(pixels, 3 * height, width)?;
+    let plane = |colour: usize| {
+        let planes = pixels.chunks_exact(height * width).skip(colour).step_by(3);
+        draw(&planes.flatten().copied().collect::<Vec<f32>>(), height, width, options)
+    };
+    let [red, green, blue] = [plane(0)?, plane(1)?, plane(2)?];
+    let rows = red.pixels.iter().zip(&green.pixels).zip(&blue.pixels);
+    let rgb: Vec<u8> = rows.flat_map(|((red, green), blue)| [*red, *green, *blue]).collect();
+    write_atomically(path, &encode((red.width, red.height), png::ColorType::Rgb, &rgb)?)?;
     Ok(())
 }
 
@@ -85,14 +109,14 @@ pub fn grey(pixel: f32) -> u8 {
     (pixel.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-fn encode(picture: &Picture) -> Result<Vec<u8>, ImageError> {
+fn encode(size: (usize, usize), colours: png::ColorType, pixels: &[u8]) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     // Sides are at most MAX_SIDE, so they fit.
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width as u32, picture.height as u32);
-    encoder.set_color(png::ColorType::Grayscale);
+    let mut encoder = png::Encoder::new(&mut bytes, size.0 as u32, size.1 as u32);
+    encoder.set_color(colours);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header().map_err(std::io::Error::from)?;
-    writer.write_image_data(&picture.pixels).map_err(std::io::Error::from)?;
+    writer.write_image_data(pixels).map_err(std::io::Error::from)?;
     writer.finish().map_err(std::io::Error::from)?;
     Ok(bytes)
 }
@@ -109,6 +133,24 @@ mod tests {
         let info = reader.next_frame(&mut grey).unwrap();
         assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Grayscale, png::BitDepth::Eight));
         (info.height as usize, info.width as usize, grey)
+    }
+
+    #[test]
+    fn planes_become_colours_at_their_places() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grid.png");
+        // Two images of 1 x 2: red then green, and blue then white.
+        let pixels = [1., 0., 0., 1., 0., 0., 0., 1., 0., 1., 1., 1.];
+        let options = GridOptions { columns: 2, padding: 1, scale: 1 };
+        write_colour_png(&path, &pixels, 1, 2, &options).unwrap();
+        let mut reader = png::Decoder::new(BufReader::new(File::open(&path).unwrap())).read_info().unwrap();
+        let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut rgb).unwrap();
+        assert_eq!((info.width, info.height), (7, 3));
+        let at = |x: usize| [0, 1, 2].map(|c| rgb[(7 + x) * 3 + c]);
+        let white = [255; 3];
+        assert_eq!([1, 2, 3, 4, 5].map(at), [[255, 0, 0], [0, 255, 0], [GUTTER; 3], [0, 0, 255], white]);
+        assert!(write_colour_png(&path, &pixels[..5], 1, 2, &options).is_err());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Images to look at and to hand on: PNG grids and NumPy arrays.
 
-pub mod colour;
 pub mod grid;
 pub mod npy;
 pub mod picture;

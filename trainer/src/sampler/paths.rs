@@ -88,22 +88,18 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), [2, 1, 1, 2]), &Device::flex())
     }
 
+    fn see(paths: &mut Paths, accepted: usize, t: f64, x: &Tensor<4>) {
+        let (rejected, evaluations, total_steps) = (0, accepted, None);
+        let report = Report { t, h: 0.0, x, times: &[], accepted, rejected, evaluations, total_steps };
+        assert!(pollster::block_on(paths.see(report)).is_continue());
+    }
+
     #[test]
     fn what_does_not_move_is_straight() {
         let mut paths = Paths::default();
         for (i, t) in [0.0, 1.0].into_iter().enumerate() {
             let x = state([1.0; 4]);
-            let report = Report {
-                t,
-                h: 0.0,
-                x: &x,
-                times: &[],
-                accepted: i,
-                rejected: 0,
-                evaluations: 0,
-                total_steps: None,
-            };
-            assert!(pollster::block_on(paths.see(report)).is_continue());
+            see(&mut paths, i, t, &x);
         }
         assert!(paths.finish().unwrap().iter().all(|found| (found.bend, found.length) == (0.0, 1.0)));
     }
@@ -115,17 +111,7 @@ mod tests {
         let states = [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [2.0, 0.0, 1.0, 1.0], [4.0, 0.0, 2.0, 1.0]];
         for (i, (values, t)) in states.into_iter().zip([0.0, 0.25, 0.5, 1.0]).enumerate() {
             let x = state(values);
-            let report = Report {
-                t,
-                h: 0.0,
-                x: &x,
-                times: &[],
-                accepted: i,
-                rejected: 0,
-                evaluations: i,
-                total_steps: None,
-            };
-            assert!(pollster::block_on(paths.see(report)).is_continue());
+            see(&mut paths, i, t, &x);
         }
         let found = paths.finish().unwrap();
         assert!(found[0].bend.abs() < 1e-6 && (found[0].length - 1.0).abs() < 1e-6, "{found:?}");

@@ -99,6 +99,11 @@ impl Default for DataSet {
 }
 
 impl DataSet {
+    /// What one of its pictures is called.
+    pub(crate) fn noun(&self) -> &'static str {
+        if self.is_digits() { "digit" } else { "picture" }
+    }
+
     /// Whether its pictures are of handwritten digits.
     pub(crate) fn is_digits(&self) -> bool {
         self.id == "mnist"

@@ -13,6 +13,7 @@ use flow::guidance::Guided;
 use flow::integrate::{End, Options, Outcome, Report, integrate};
 use flow::plan::SamplePlan;
 use models::ConditionalNetwork;
+use models::gaussian::{in_one_step, uncounted};
 use protocol::{Fault, RunEnd, ToPage};
 use std::ops::ControlFlow;
 
@@ -65,7 +66,8 @@ pub(crate) async fn integrated(
         let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
         return Err(Fault::Sampling { what });
     }
-    let plan = &reduced(plan, model).map_err(sampling)?;
+    let still = (!model.evaluated).then(|| in_one_step(plan)).transpose().map_err(sampling)?;
+    let plan = still.as_ref().unwrap_or(plan);
     let [channels, height, width] = model.state;
     let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
     let shape = [plan.count, channels, height, width];
@@ -76,24 +78,8 @@ pub(crate) async fn integrated(
     let stepping = plan.stepping(&model.knots).map_err(sampling)?;
     let options = Options { path: model.path.clone(), ..plan.options(0) };
     let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
-    let mut outcome = run.await.map_err(sampling)?;
-    if !model.evaluated {
-        // There is no network that could have been evaluated.
-        outcome.evaluations = 0;
-        outcome.samples.iter_mut().for_each(|sample| sample.evaluations = 0);
-    }
-    Ok(outcome)
-}
-
-/// What there is to integrate: without a network, one step of nothing.
-fn reduced(plan: &SamplePlan, model: &Model) -> Result<SamplePlan, flow::Error> {
-    let mut plan = plan.clone();
-    if !model.evaluated {
-        for (key, value) in [("solver", "euler"), ("schedule", "linear"), ("steps", "1"), ("guidance", "1")] {
-            plan.set(key, value)?;
-        }
-    }
-    Ok(plan)
+    let outcome = run.await.map_err(sampling)?;
+    Ok(if model.evaluated { outcome } else { uncounted(outcome) })
 }
 
 /// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.

@@ -17,7 +17,7 @@ pub(crate) fn Colophon() -> impl IntoView {
             let decoder = catalog.decoder(&entry).cloned();
             Some((entry, decoder))
         })?;
-        let what = if set.with(|set| set.is_digits()) { "digit" } else { "picture" };
+        let what = set.with(|set| set.noun());
         let size_of = |weights: u64, bytes: u64| {
             format!("{} thousand weights in {}", (weights + 500) / 1000, size(bytes))
         };

@@ -32,6 +32,8 @@ pub(crate) fn Timeline() -> impl IntoView {
         session.film.with_value(Film::reached)
     });
 
+    let set = session.data_set();
+    let what = move || set.with(|set| set.noun());
     let scrub = move |t: f64| {
         session.playing.set(false);
         session.playhead.set(t.clamp(0.0, reached.get_untracked()));
@@ -100,7 +102,7 @@ pub(crate) fn Timeline() -> impl IntoView {
                         <path class="knots reached" clip-path="url(#passed)" d=drawn></path>
                     </svg>
                     <input type="range" min="0" max="1" step="0.001" data-testid="timeline"
-                        aria-label="Time, from noise to digit" aria-valuetext=said
+                        aria-label=move || format!("Time, from noise to {}", what()) aria-valuetext=said
                         prop:value=move || session.playhead.get().to_string()
                         on:input=move |event| {
                             if let Ok(t) = event_target_value(&event).parse() {
@@ -113,7 +115,7 @@ pub(crate) fn Timeline() -> impl IntoView {
             <div class="ends" aria-hidden="true">
                 <span>"noise"</span>
                 <span>{move || format!("t = {:.2}", session.playhead.get())}</span>
-                <span>"digit"</span>
+                <span>{what}</span>
             </div>
             {move || session.still.get().then(|| view! {
                 <p class="visually-hidden">"Motion is reduced: the finished digits are shown at once."</p>
