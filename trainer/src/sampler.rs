@@ -3,7 +3,7 @@
 //! Images do not depend on the batch: noise and label of image i come from (seed, i), and an adaptive solver steps each
 //! image by itself.
 
-use crate::image::grid::{GridOptions, write_colour_png, write_png};
+use crate::image::grid::{GridOptions, write_images};
 use crate::recipe::Normalization;
 use crate::source::Source;
 use anyhow::{Result, bail};
@@ -335,9 +335,7 @@ pub fn write_grid(path: &Path, samples: &Samples, columns: usize) -> Result<()> 
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let [channels, height, width] = samples.image;
     let options = GridOptions { columns, ..GridOptions::default() };
-    let write = if channels == 3 { write_colour_png } else { write_png };
-    write(path, &samples.pixels, height, width, &options)?;
+    write_images(path, &samples.pixels, samples.image, &options)?;
     Ok(())
 }

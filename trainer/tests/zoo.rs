@@ -146,6 +146,29 @@ fn a_latent_flow_is_exported_with_its_decoder_and_gives_the_same_pictures() {
         let worst = file.pixels.iter().zip(&kept.pixels).fold(0_f32, |w, (a, b)| w.max((a - b).abs()));
         assert!(worst < 1e-5, "{name}: the file and the run differ by {worst}");
     }
+    // The command's pictures and films are of images, not of latents, and so are those between two seeds.
+    let command = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_flow-digits"));
+        command.args(["sample", "--device", "cpu", "--solver", "euler", "--steps", "2", "--guidance", "1"]);
+        let output = command.arg(models.join("latent-small.safetensors")).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let [png, gif] = ["a.png", "a.gif"].map(|name| dir.path().join(name));
+    let [out, film] = [&png, &gif].map(|path| path.to_str().unwrap());
+    let size = |path: &Path| {
+        let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
+        let reader = png::Decoder::new(file).read_info().unwrap();
+        (reader.info().width, reader.info().height)
+    };
+    command(&["--count", "4", "--out", out, "--gif", film, "--frames", "3"]);
+    // Two columns of 28 pixels at twice their size, with a gutter of 2.
+    assert_eq!(size(&png), (118, 118));
+    let film = std::fs::read(&gif).unwrap();
+    let side = |at: usize| u16::from_le_bytes([film[at], film[at + 1]]);
+    assert_eq!((side(6), side(8)), (230, 230));
+    command(&["--interpolate", "1", "2", "--columns", "3", "--out", out]);
+    assert_eq!(size(&png), (176, 60));
+
     // The variational one is a model of its own, without evaluations; the other has no prior.
     let plan: SamplePlan = "steps=9&count=3".parse().unwrap();
     let vae = Source::open(&models.join("mnist-vae.safetensors"), &device).unwrap();

@@ -203,6 +203,7 @@ fn draw_velocity(args: &VelocityArgs) -> Result<()> {
     let source = Source::open(&args.model, &opened.device)?;
     plan.model.clone_from(&source.name);
     plan.count = 1;
+    source.require_images("plot velocity")?;
     let [channels, height, width] = source.architecture.image();
     if channels != 1 {
         bail!("{} makes images of {channels} channels; ink has one", source.name);

@@ -124,6 +124,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(weak) => sampler.with_weak(weak)?,
         None => sampler,
     };
+    if sampler.image()[0] != 1 && (args.films() || args.npy.is_some()) {
+        bail!(
+            "--gif, --apng and --npy take grey images; {} draws in colour, which --out writes",
+            source.name
+        );
+    }
     let (classes, size) = (source.architecture.classes(), source.architecture.image_len());
     if classes == 0 {
         bail!("the model has no classes");
@@ -168,12 +174,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let length = if ends.is_some() { columns } else { 10 };
     let take = draw(&rows(length), &times, "sampling")?;
 
-    let [_, height, width] = source.architecture.image();
+    let image = sampler.image();
+    let [_, height, width] = image;
     let options = GridOptions { columns, scale: args.film.scale_or(2), ..GridOptions::default() };
     if let Some(parent) = args.out.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    grid::write_png(&args.out, &take.pixels, height, width, &options)?;
+    grid::write_images(&args.out, &take.pixels, image, &options)?;
     let (text, images) = (evaluation::plan_text(&plan), take.labels.len());
     match (&args.interpolate, args.class_grid) {
         (Some(seeds), _) => trainer::outln!(

@@ -137,6 +137,9 @@ pub fn draw(
         Some(weak) => sampler.with_weak(weak)?,
         None => sampler,
     };
+    if sampler.image()[0] != 1 {
+        bail!("{} draws in colour: what is compared is grey", source.name);
+    }
     plan.model.clone_from(&source.name);
     let take = shoot(&sampler, &plan, &Cast::of(&plan, source.architecture.image_len()), times, progress)
         .with_context(|| source.name.clone())?;

@@ -45,11 +45,28 @@ pub fn write_png(
     Ok(())
 }
 
+/// Writes images of these channels, height and width: one channel is grey, three are red, green and blue.
+///
+/// # Errors
+/// As [`write_png`], and another number of channels.
+pub fn write_images(
+    path: &Path,
+    pixels: &[f32],
+    [channels, height, width]: [usize; 3],
+    options: &GridOptions,
+) -> Result<(), ImageError> {
+    match channels {
+        1 => write_png(path, pixels, height, width, options),
+        3 => write_colour_png(path, pixels, height, width, options),
+        got => Err(ImageError::Option { option: "channels", got, accepts: "1 or 3".to_owned() }),
+    }
+}
+
 /// As [`write_png`], for images in colour: red, green and blue plane after plane (`N x 3 x height x width`).
 ///
 /// # Errors
 /// As [`write_png`].
-pub fn write_colour_png(
+fn write_colour_png(
     path: &Path,
     pixels: &[f32],
     height: usize,

@@ -73,7 +73,6 @@ pub fn film(
     plan: &SamplePlan,
     frames: usize,
 ) -> Result<(Vec<Frame>, Vec<f32>, usize)> {
-    source.require_images("plot velocity")?;
     let labels = [plan.label(0)];
     let mut states: Vec<(f64, Tensor<4>)> = Vec::new();
     let (end, evaluations) = sampler.observed(plan, &labels, 0..1, async |report| {
