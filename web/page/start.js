@@ -4,6 +4,7 @@ const { js, wasm } = document.querySelector("script[data-wasm]").dataset;
 try {
   const page = await import(new URL(js, document.baseURI));
   await page.default({ module_or_path: new URL(wasm, document.baseURI) });
+  page.open();
 } catch (error) {
   console.warn("The page's program did not start:", error);
   document.documentElement.dataset.state = "error";

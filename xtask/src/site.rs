@@ -92,6 +92,21 @@ fn names(worker: &Worker) -> (String, String) {
     (format!("{stem}.js"), format!("{stem}.wasm"))
 }
 
+/// The page's own program and style, for the element: `index.html` names them, and an article does not read that.
+fn page(folder: &Path) -> Option<Value> {
+    let document = std::fs::read_to_string(folder.join("index.html")).ok()?;
+    // Trunk leaves out quotes that HTML does not need.
+    let attribute = |tag: &str, name: &str| {
+        let start = tag.find(&format!("{name}="))? + name.len() + 1;
+        let value = tag[start..].trim_start_matches('"').split(['"', ' ', '>']).next()?;
+        Some(value.trim_start_matches("./").to_owned())
+    };
+    let (js, wasm) = (attribute(&document, "data-js")?, attribute(&document, "data-wasm")?);
+    let style = document.split('<').find(|tag| tag.starts_with("link") && tag.contains("stylesheet"))?;
+    let css = attribute(style, "href")?;
+    Some(json!({ "js": js, "wasm": wasm, "css": css }))
+}
+
 /// The figures of a study, which the page fetches after its first digits. Named by their content, so that an older file in a
 /// browser's cache is not taken for this one.
 fn results(folder: &Path) -> Option<String> {
@@ -109,6 +124,7 @@ fn site_json(folder: &Path, cpu: &Worker, gpu: Option<&Worker>) -> Result<String
         Ok(json!({ "js": js, "wasm": wasm, "bytes": bytes }))
     };
     let listing = json!({
+        "page": page(folder),
         Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)?, "results": results(folder),
     });
     Ok(format!("{listing:#}\n"))

@@ -14,6 +14,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+/// A run that is asked for.
+struct Run {
+    number: u64,
+    plan: SamplePlan,
+    views: bool,
+}
+
 /// A request that is not a run.
 enum Request {
     Load { model: String, manifest: String, bytes: Vec<u8> },
@@ -25,7 +32,7 @@ enum Request {
 struct Desk {
     device: Option<Device>,
     models: Vec<Rc<Model>>,
-    run: Option<(u64, SamplePlan)>,
+    run: Option<Run>,
     requests: VecDeque<Request>,
     /// The run that is wanted: an older one in progress ends at its next step.
     wanted: Option<u64>,
@@ -67,8 +74,8 @@ pub(crate) fn take(message: ToWorker, buffer: Option<ArrayBuffer>) {
                 desk.requests.push_back(Request::SelfTest { model, answer: bytes() });
             }
             ToWorker::Measure { model } => desk.requests.push_back(Request::Measure { model }),
-            ToWorker::Sample { run, plan } => {
-                desk.run = Some((run, plan));
+            ToWorker::Sample { run, plan, views } => {
+                desk.run = Some(Run { number: run, plan, views });
                 desk.wanted = Some(run);
             }
             ToWorker::Cancel => {
@@ -90,8 +97,8 @@ async fn serve() {
             let coming = desk.requests.iter().any(|request| matches!(request, Request::Load { .. }));
             if coming { None } else { desk.run.take() }
         });
-        if let Some((run, plan)) = run {
-            sample(run, &plan).await;
+        if let Some(run) = run {
+            sample(&run).await;
         } else if let Some(request) = with(|desk| desk.requests.pop_front()) {
             answer(request).await;
         } else if with(|desk| {
@@ -122,16 +129,17 @@ fn cast(plan: &SamplePlan) -> Result<(Rc<Model>, Option<Rc<Model>>), Fault> {
     Ok((model, Some(weak)))
 }
 
-async fn sample(run: u64, plan: &SamplePlan) {
+async fn sample(Run { number, plan, views }: &Run) {
+    let run = *number;
     let outcome = match cast(plan) {
         Ok((model, weak)) => {
             let cast = Cast { model: &model, weak: weak.as_deref() };
-            sampling::serve(cast, run, plan).await
+            sampling::serve(cast, run, plan, *views).await
         }
         Err(fault) => Err(fault),
     };
     match outcome {
-        Ok(Some(done)) => post::say(&done),
+        Ok(Some((done, states))) => post::say_with(&done, &states),
         Ok(None) => {}
         Err(fault) => post::say(&ToPage::Failed { run, fault }),
     }

@@ -6,6 +6,7 @@
 //! - `desk`: requests wait here; a newer run pushes the older one out, and the loop that serves them.
 //! - `shelf`: models, verified before they are built.
 //! - `sampling`: a plan from noise to its last state, over `flow::integrate`.
+//! - `views`: estimate and velocity of each step, without evaluations.
 //! - `attention`: the page is heard between steps that are rejected, too.
 //! - `trial`: the self-test against the stored answer, and the timing of evaluations.
 //! - `device`, `post`, `pause`: open a device, answer the page, let the event loop breathe.
@@ -21,6 +22,7 @@ mod post;
 mod sampling;
 mod shelf;
 mod trial;
+mod views;
 
 use js_sys::ArrayBuffer;
 use protocol::{Backend, Fault, ToPage};
