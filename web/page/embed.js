@@ -46,8 +46,8 @@ const BEFORE = `
   :host([hidden]) { display: none; }
   .place { position: relative; }
   .wait { aspect-ratio: 1; display: grid; place-content: center; text-align: center; font: 0.9375rem/1.4 system-ui, sans-serif; }
+  .wait[hidden] { display: none; }
   .wait img { max-width: 100%; height: auto; }
-  .poster:not([hidden]) { display: block; }
 `;
 
 class FlowDigits extends HTMLElement {
@@ -79,7 +79,7 @@ class FlowDigits extends HTMLElement {
     const poster = this.#image();
     if (poster) wait.append(make("img", { src: poster, alt: "" }));
     this.#inside = make("div", { className: "place", hidden: true });
-    const holds = make("div", { className: "wait", part: "poster" }, wait, says);
+    const holds = make("div", { className: "wait" }, wait, says);
     holds.setAttribute("part", "poster");
     this.#root.replaceChildren(holds, this.#inside, make("slot", { name: "caption" }));
   }

@@ -24,17 +24,20 @@ fn script(url: &str, misstarts: u32) -> String {
 }
 
 /// A worker of a script. A browser starts none from another origin than the document's, which an article that shows an element
-/// may well have; there it starts from a line that imports the script, which the other origin has to allow (CORS).
+/// may well have, and a sandboxed frame always has; there it starts from a line that imports the script, which then imports the
+/// program (the other origin has to allow that: CORS). It is no module, because Chromium starts no module from such a line in
+/// a sandboxed frame.
 fn new_worker(address: &str, options: &WorkerOptions) -> Result<Worker, JsValue> {
     let origin = web_sys::Url::new(address)?.origin();
     if window().location().origin()? == origin && window().origin() == origin {
         return Worker::new_with_options(address, options);
     }
-    let line = format!("import {};", serde_json::Value::from(address));
+    let line = format!("importScripts({});", serde_json::Value::from(address));
     let kind = web_sys::BlobPropertyBag::new();
     kind.set_type("text/javascript");
     let blob = web_sys::Blob::new_with_str_sequence_and_options(&Array::of1(&line.into()), &kind)?;
     let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+    options.set_type(WorkerType::Classic);
     Worker::new_with_options(&url, options)
 }
 
