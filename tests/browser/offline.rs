@@ -74,7 +74,8 @@ fn after_one_visit_the_page_samples_without_a_network() {
     tab.open(&QUICK.replace("seed=7", "seed=8"));
     assert_ne!(tab.picture("seed=8"), online);
     // Nothing was moved over the network, and the page doesn't say otherwise.
-    let moved = "performance.getEntriesByType('resource').reduce((sum, entry) => sum + entry.transferSize, 0)";
+    let moved =
+        "performance.getEntriesByType('resource').reduce((sum, entry) => sum + entry.transferSize, 0)";
     assert_eq!(tab.eval(moved), 0);
 }
 

@@ -389,8 +389,9 @@ mod tests {
         assert_eq!(&answer, b"HTTP/1.1 200");
         serving.stop();
         let mut rest = String::new();
-        let _closed =
-            stream.write_all(b"HEAD / HTTP/1.1\r\n\r\n").and_then(|()| stream.read_to_string(&mut rest).map(|_| ()));
+        let _closed = stream
+            .write_all(b"HEAD / HTTP/1.1\r\n\r\n")
+            .and_then(|()| stream.read_to_string(&mut rest).map(|_| ()));
         assert!(!rest.contains("HTTP/1.1"), "{rest}");
     }
 

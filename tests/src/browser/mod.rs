@@ -87,7 +87,8 @@ impl Tab {
     /// Ends the server: from now on there is no network.
     pub fn stop_serving(&mut self) {
         self.serving.stop();
-        let offline = json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 });
+        let offline =
+            json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 });
         self.ask("Network.emulateNetworkConditions", offline);
     }
 
