@@ -8,31 +8,31 @@ use serde_json::json;
 
 /// What of a page tells the deployment that it comes from: the document, the script that has no hash in its name, the program's
 /// name and a list that the page fetches.
-const DEPLOYMENTS: &str = "Promise.all([document.body.dataset.deployed, window.deployed, \
+const DEPLOYMENTS: &str = "Promise.all([document.documentElement.dataset.deployed, window.deployed, \
     document.querySelector('script[data-js]').dataset.js.match(/-de10(.)/)[1], \
     fetch('site.json').then(answer => answer.json()).then(list => list.deployed)]).then(all => all.join(' '))";
 
 /// Makes a folder another deployment: another document, the program under another name, another `start.js` and `site.json`,
 /// and nothing left of the one before.
 fn deploy(site: &Path, number: u32) {
-    let index = site.join("index.html");
-    let mut document = std::fs::read_to_string(&index).unwrap();
+    let program = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        name.strip_prefix("page-").and_then(|rest| rest.strip_suffix(".js")).map(str::to_owned)
+    };
+    let files = xtask::web::files_below(site).unwrap();
     // The hash in the program's name.
-    let js = document.split("data-js=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let old = js.rsplit('-').next().unwrap().trim_end_matches(".js").to_owned();
+    let old = files.iter().find_map(program).unwrap();
     let new = format!("de10{number}00000000000");
-    for file in xtask::web::files_below(site).unwrap() {
+    for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         if name.contains(&old) {
-            let text = std::fs::read(&file).unwrap();
-            std::fs::remove_file(&file).unwrap();
-            std::fs::write(file.with_file_name(name.replace(&old, &new)), text).unwrap();
+            std::fs::rename(&file, file.with_file_name(name.replace(&old, &new))).unwrap();
         }
     }
-    document = document.replace(&old, &new);
-    let stamp = document.find("<body").unwrap();
-    let end = stamp + document[stamp..].find('>').unwrap();
-    document.replace_range(stamp..end, &format!("<body data-deployed=\"{number}\""));
+    let index = site.join("index.html");
+    let document = std::fs::read_to_string(&index).unwrap().replace(&old, &new);
+    let stamp = |number: u32| format!("<html data-deployed=\"{number}\"");
+    let document = document.replace(&stamp(number - 1), "<html").replacen("<html", &stamp(number), 1);
     std::fs::write(index, document).unwrap();
 
     let start = site.join("start.js");
@@ -125,7 +125,7 @@ fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
     is_wholly(&mut tab, 1);
     // The only page, loaded again, is of the new version.
     tab.reload();
-    tab.wait("the new version", "document.body.dataset.deployed === '2'");
+    tab.wait("the new version", "document.documentElement.dataset.deployed === '2'");
     is_wholly(&mut tab, 2);
 
     deploy(site.path(), 3);
@@ -164,6 +164,6 @@ fn half_a_deployment_is_not_kept() {
     std::fs::write(site.path().join("start.js"), new).unwrap();
     assert_eq!(tab.eval(ended), "installed");
     tab.reload();
-    tab.wait("the new version", "document.body.dataset.deployed === '2'");
+    tab.wait("the new version", "document.documentElement.dataset.deployed === '2'");
     is_wholly(&mut tab, 2);
 }

@@ -66,14 +66,11 @@ async function kept(name) {
   return (await cache.match(name)) ?? fetched(name);
 }
 
-/** A page, from this version; or, if a newer one waits and no other page is open, a sign to ask that one. */
+/** A page, from this version; or, if a newer one waits and no page of this one stays open, a sign to ask that one. */
 async function page(name, request) {
-  const { waiting } = registration;
-  // Firefox tells a reload by its cache mode alone.
-  const isReload = request.isReloadNavigation || request.cache === "no-cache";
-  if (waiting && isReload && requests < MOST_REQUESTS && (await isOnlyPage())) {
+  if (registration.waiting && requests < MOST_REQUESTS && (await othersOpen(request)) === 0) {
     requests += 1;
-    waiting.postMessage("take over");
+    registration.waiting?.postMessage("take over");
     return again();
   }
   try {
@@ -86,9 +83,13 @@ async function page(name, request) {
   }
 }
 
-async function isOnlyPage() {
-  const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
-  return open.filter((client) => client.url.startsWith(registration.scope)).length < 2;
+/** How many pages stay open when this one is answered. One that is loaded again counts until then. */
+async function othersOpen(request) {
+  const windows = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  const open = windows.filter((client) => client.url.startsWith(registration.scope)).length;
+  // Firefox tells a reload by its cache mode alone.
+  const isReload = request.isReloadNavigation || request.cache === "no-cache";
+  return isReload ? Math.max(open - 1, 0) : open;
 }
 
 const again = () => new Response("", { headers: { "Content-Type": "text/html", Refresh: "0" } });
