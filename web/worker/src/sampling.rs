@@ -1,4 +1,4 @@
-//! A plan, from noise to its last state.
+//! A plan, from what it begins with to its last state.
 //!
 //! Noise is drawn on the host, so it is the same on every device. Time is counted where the network works
 //! and its result is read; pauses and messages do not count.
@@ -6,15 +6,18 @@
 //! A model brings the path that it was trained on and its fitted knots; autoguidance brings a second model.
 
 use crate::attention::{Attending, Attentive};
+use crate::errand::{Beginning, Errand, Way};
 use crate::shelf::Model;
 use crate::{desk, pause, post};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use flow::field::Field;
 use flow::guidance::Guided;
+use flow::inpainting::inpaint;
 use flow::integrate::{End, Options, Outcome, Report, integrate};
-use flow::plan::SamplePlan;
+use flow::inversion::invert;
 use models::ConditionalNetwork;
 use models::gaussian::{in_one_step, uncounted};
-use protocol::{Fault, RunEnd, ToPage};
+use protocol::{Fault, RunEnd, Start, ToPage};
 use std::ops::ControlFlow;
 
 /// What a plan is sampled with.
@@ -47,11 +50,11 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// Integrates a plan; `observe` sees the noise and every accepted state. A `run` that the page no longer wants ends
+/// Goes an errand; `observe` sees what it begins with and every accepted state. A `run` that the page no longer wants ends
 /// with an error, or when `observe` says so.
 pub(crate) async fn integrated(
     cast: Cast<'_>,
-    plan: &SamplePlan,
+    errand: &Errand,
     run: Option<u64>,
     observe: impl AsyncFnMut(Report<'_, Attentive>) -> ControlFlow<()>,
 ) -> Result<Outcome<Attentive>, Fault> {
@@ -61,38 +64,39 @@ pub(crate) async fn integrated(
     };
     cast.check()?;
     let model = cast.model;
-    let labels: Vec<u8> = (0..plan.count).map(|image| plan.label(image)).collect();
-    if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= model.classes) {
-        let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
-        return Err(Fault::Sampling { what });
-    }
-    let still = (!model.evaluated).then(|| in_one_step(plan)).transpose().map_err(sampling)?;
-    let plan = still.as_ref().unwrap_or(plan);
-    let [channels, height, width] = model.state;
-    let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
-    let shape = [plan.count, channels, height, width];
-    let noise = Attentive { x: Tensor::from_data(TensorData::new(noise, shape), &model.device), run };
+    let labels = errand.labels(model)?;
+    let Beginning { x, known, at } = errand.begin(model, run)?;
+    let still = (!model.evaluated).then(|| in_one_step(&errand.plan)).transpose().map_err(sampling)?;
+    let plan = still.as_ref().unwrap_or(&errand.plan);
     let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device)
         .with_weak(cast.weak.map(|weak| &weak.network));
-    let mut field = Guided::new(plan.guidance.clone(), Attending(network));
-    let stepping = plan.stepping(&model.knots).map_err(sampling)?;
+    let mut guided = Guided::new(plan.guidance.clone(), Attending(network));
+    // Behind a reference, so that the loop is compiled once whatever is asked for.
+    let mut field: &mut dyn Field<Attentive> = &mut guided;
+    let stepping = plan.stepping(&model.knots).and_then(|whole| whole.starting_at(at)).map_err(sampling)?;
     let options = Options { path: model.path.clone(), ..plan.options(0) };
-    let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
-    let outcome = run.await.map_err(sampling)?;
+    let outcome = match (&errand.way, known) {
+        (Way::Back { .. }, _) => invert(&mut field, &plan.solver, &stepping, x, &options, observe).await,
+        (_, Some(known)) => inpaint(&mut field, &plan.solver, &stepping, x, known, &options, observe).await,
+        (_, None) => integrate(&mut field, &plan.solver, &stepping, x, &options, observe).await,
+    };
+    let outcome = outcome.map_err(sampling)?;
     Ok(if model.evaluated { outcome } else { uncounted(outcome) })
 }
 
-/// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
+/// Goes an errand for the page: a frame for every accepted state, then how it ended and the numbers of what was last shown.
+/// `None` when a newer run is wanted.
 pub(crate) async fn serve(
     cast: Cast<'_>,
     run_number: u64,
-    plan: &SamplePlan,
-) -> Result<Option<ToPage>, Fault> {
+    errand: &Errand,
+) -> Result<Option<(ToPage, Vec<f32>)>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::worked_ms();
     let mut fault = None;
+    let mut last = Vec::new();
     let model = cast.model;
-    let outcome = integrated(cast, plan, Some(run_number), async |report| {
+    let outcome = integrated(cast, errand, Some(run_number), async |report| {
         // Decoding is no evaluation, and its time is not one's: the state itself is read first.
         let shown = match &model.decoder {
             Some(_) if report.accepted > 0 => numbers(report.x.x.clone()).await.map(|_| ()),
@@ -120,6 +124,7 @@ pub(crate) async fn serve(
             fault = Some(Fault::NotFinite { t: report.t });
             return ControlFlow::Break(());
         };
+        last = state;
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
@@ -128,7 +133,7 @@ pub(crate) async fn serve(
             total_steps: report.total_steps,
             evaluations,
             evaluation_ms: per_evaluation(worked_ms, evaluations),
-            count: plan.count,
+            count: errand.plan.count,
         };
         if desk::wants(run_number) {
             post::say_with(&frame, &pixels);
@@ -151,8 +156,12 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
+    if matches!(errand.way, Way::Forth(Start::Filled)) {
+        // What is known was put in its place after the last state was seen.
+        last = numbers(outcome.x.x).await?;
+    }
     let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
-    Ok(desk::wants(run_number).then(|| ToPage::Done {
+    let done = ToPage::Done {
         run: run_number,
         end,
         t: outcome.t,
@@ -161,7 +170,8 @@ pub(crate) async fn serve(
         evaluations: outcome.evaluations,
         fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
         evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
-    }))
+    };
+    Ok(desk::wants(run_number).then_some((done, last)))
 }
 
 /// The numbers of a tensor, read without blocking.
