@@ -4,12 +4,15 @@
 //! for an exact solver, and as closely as the steps allow for a real one (DDIM inversion, Song et al. 2021, arXiv
 //! 2010.02502, is this with Euler's steps). The error of the round trip tells whether the steps sufficed; it says nothing
 //! about whether the noise is a probable one.
+//!
+//! The way back may end before t = 0 ([`Stepping::starting_at`]): what is kept of the picture in that state then outlives a
+//! way forward as another class, as with SDEdit (Meng et al. 2022, arXiv 2108.01073), whose state is noised by chance instead.
 
 use crate::Error;
 use crate::field::Field;
 use crate::integrate::{Options, Outcome, Report, Stepping, integrate};
 use crate::solver::Solver;
-use crate::state::Elements;
+use crate::state::{Elements, Rows};
 use std::ops::ControlFlow;
 
 /// How far a sample came back from where it set out.
@@ -46,7 +49,7 @@ pub async fn invert<S, F, O>(
     observe: O,
 ) -> Result<Outcome<S>, Error>
 where
-    S: Elements,
+    S: Rows,
     F: Field<S>,
     O: AsyncFnMut(Report<'_, S>) -> ControlFlow<()>,
 {

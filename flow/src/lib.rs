@@ -1,5 +1,5 @@
 //! The mathematics of flow matching: probability paths, couplings, time distributions, schedules, solvers,
-//! guidance, noise, likelihood, inversion, and [`integrate`](integrate::integrate), the only loop.
+//! guidance, noise, likelihood, inversion, inpainting, and [`integrate`](integrate::integrate), the only loop.
 //!
 //! Time runs from t = 0 (noise) to t = 1 (data) everywhere. The crate is generic over a small
 //! [`State`](state::State): plain `Vec<f64>` always, Burn tensors behind the feature `burn`.
@@ -14,7 +14,9 @@ pub mod error;
 pub mod field;
 pub mod flux;
 pub mod guidance;
+pub mod inpainting;
 pub mod integrate;
+pub mod interpolation;
 pub mod inversion;
 pub mod likelihood;
 pub mod noise;

@@ -51,6 +51,12 @@ pub trait Rows: State {
     fn inner(a: &Self, b: &Self) -> impl Future<Output = Result<Vec<f64>, Error>>;
 }
 
+/// A batch that can be put together from two, value by value.
+pub trait Masked: Rows {
+    /// The values of `inside` where the mask is not 0, those of `outside` where it is, bit for bit. All three have one shape.
+    fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self;
+}
+
 /// A batch whose values can be given by the host and read back: what probes and measurements need.
 pub trait Elements: Rows {
     /// How many values a sample has.
@@ -143,6 +149,15 @@ impl Rows for Vec<f64> {
     }
 }
 
+impl Masked for Vec<f64> {
+    fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self {
+        assert!(mask.len() == inside.len() && mask.len() == outside.len(), "states of one shape");
+        let one =
+            |((mask, inside), outside): ((&f64, &f64), &f64)| if *mask != 0.0 { *inside } else { *outside };
+        mask.iter().zip(inside).zip(outside).map(one).collect()
+    }
+}
+
 impl Elements for Vec<f64> {
     fn elements(&self) -> usize {
         self.len()
@@ -212,6 +227,14 @@ impl Rows for Vec<Vec<f64>> {
 
     async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
         Ok(a.iter().zip(b).map(|(a, b)| dot(a, b)).collect())
+    }
+}
+
+impl Masked for Vec<Vec<f64>> {
+    fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self {
+        assert!(mask.len() == inside.len() && mask.len() == outside.len(), "states of one shape");
+        let rows = mask.iter().zip(inside).zip(outside);
+        rows.map(|((mask, inside), outside)| Masked::masked(mask, inside, outside)).collect()
     }
 }
 

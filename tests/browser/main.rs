@@ -30,6 +30,7 @@ mod faults;
 mod machines;
 mod manners;
 mod offline;
+mod own;
 mod registries;
 mod results;
 mod zoo;

@@ -9,7 +9,6 @@ pub mod export;
 pub mod fid;
 pub mod film;
 pub mod image;
-pub mod interpolation;
 pub mod inversion;
 pub mod judge;
 pub mod knots;

@@ -59,6 +59,32 @@ impl Stepping {
         reversed
     }
 
+    /// The same number of steps, closer together, from time `from` instead of its first one to its last.
+    ///
+    /// # Errors
+    /// A time that does not lie on the way, its first included, its last not.
+    pub fn starting_at(&self, from: f64) -> Result<Self, Error> {
+        let (first, last) = self.ends().unwrap_or((0.0, 0.0));
+        let share = (from - first) / (last - first);
+        if !(0.0..1.0).contains(&share) {
+            let accepts = "a time on the way, from its first one to just before its last";
+            return Err(Error::Stepping { what: "start", got: format!("t = {from}"), accepts });
+        }
+        let mut shorter = self.clone();
+        match &mut shorter {
+            // A start that is the old one moves no knot, not even by rounding.
+            _ if share == 0.0 => {}
+            Self::Fixed { knots } => {
+                let final_knot = knots.len() - 1;
+                for (i, knot) in knots.iter_mut().enumerate() {
+                    *knot = if i == final_knot { last } else { from + (1.0 - share) * (*knot - first) };
+                }
+            }
+            Self::Adaptive { t0, .. } => *t0 = from,
+        }
+        Ok(shorter)
+    }
+
     /// The way back of a run from noise to data.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Burn's tensors as states: samples along axis 0, everything else is one sample's elements.
 
-use super::{Elements, LEAST_SQUARE, Rows, State};
+use super::{Elements, LEAST_SQUARE, Masked, Rows, State};
 use crate::Error;
 use crate::noise::along_the_path;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -82,6 +82,12 @@ impl<const D: usize> Rows for Tensor<D> {
 
     async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
         read(inner_products(a, b), "an inner product").await
+    }
+}
+
+impl<const D: usize> Masked for Tensor<D> {
+    fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self {
+        outside.clone().mask_where(mask.clone().not_equal_scalar(0.0), inside.clone())
     }
 }
 
@@ -245,6 +251,8 @@ mod tests {
             Elements::inner_columns(&[(&ta, &tb), (&tb, &tb), (&ta, &ta)]),
             Elements::inner_columns(&[(&a, &b), (&b, &b), (&a, &a)]),
         );
+        let mask = vec![vec![1.0, 0.0], vec![0.0, 0.5], vec![-1.0, 0.0]];
+        close(Masked::masked(&to(&mask), &ta, &tb), Masked::masked(&mask, &a, &b));
         let inner = pollster::block_on(Rows::inner(&ta, &tb)).unwrap();
         let wanted = pollster::block_on(Rows::inner(&a, &b)).unwrap();
         assert!(inner.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5));

@@ -7,6 +7,7 @@
 mod batches;
 mod common;
 mod convergence;
+mod inpainting;
 mod integrate;
 mod inversion;
 mod known_answers;

@@ -3,13 +3,13 @@
 use super::film::FilmArgs;
 use super::plan::PlanArgs;
 use anyhow::{Result, bail};
+use flow::interpolation::noises;
 use std::path::{Path, PathBuf};
 use trainer::device::DeviceChoice;
 use trainer::evaluation;
 use trainer::film::{Cast, Film, Palette, Take, shoot};
 use trainer::image::grid::{self, GridOptions};
 use trainer::image::npy;
-use trainer::interpolation::noises;
 use trainer::sampler::Sampler;
 use trainer::source::Source;
 

@@ -202,7 +202,7 @@ impl Machine {
             inner.silent_s = 0;
             std::mem::replace(&mut inner.unended, true)
         };
-        self.say(&ToWorker::Sample { run, plan, views }, None);
+        self.say(&ToWorker::Sample { run, plan, start: protocol::Start::Noise, views }, None);
         occupied
     }
 

@@ -13,6 +13,10 @@
 use flow::plan::SamplePlan;
 use serde::{Deserialize, Serialize};
 
+pub mod start;
+
+pub use start::Start;
+
 /// Version of these messages.
 pub const VERSION: u32 = 5;
 
@@ -93,6 +97,23 @@ pub enum ToWorker {
         /// Whether each frame brings the estimate and the velocity of its states along.
         #[serde(default)]
         views: bool,
+        /// What it begins with, which says whether a buffer comes along.
+        #[serde(default)]
+        start: Start,
+    },
+    /// Follow the flow backwards from pictures to the noise that it makes them from, under the plan's solver, steps, digit and
+    /// guidance; the plan's seed is not looked at. The digit `any` is no class at all, for every picture. Otherwise like
+    /// [`Self::Sample`], with times that fall from 1. Buffer: the plan's count of pictures as bytes, 0 paper and 255 ink. Not
+    /// for models over latents, nor with solvers that add noise.
+    Invert {
+        /// The page's number of this run, among those of [`Self::Sample`].
+        run: u64,
+        /// How to go.
+        #[serde(with = "text")]
+        plan: SamplePlan,
+        /// The time to stop at: 0 is noise, and what is later keeps more of the pictures.
+        #[serde(default)]
+        at: f64,
     },
     /// Cancel the run in progress, if there is one.
     Cancel,
@@ -170,14 +191,14 @@ pub enum ToPage {
         /// Images in the buffer.
         count: usize,
     },
-    /// A run reached its end. Buffer: the numbers of the final states as shown (latents decoded), f32 in the machine's
-    /// order, which is little-endian wherever WebAssembly runs.
+    /// A run reached its end. Buffer: the numbers of the final states as shown (latents decoded), as [`start::numbers`] reads
+    /// them.
     Done {
         /// The run's number.
         run: u64,
         /// How it ended.
         end: RunEnd,
-        /// Where it ended; 1 is data.
+        /// Where it ended; 1 is data, and 0 noise.
         t: f64,
         /// Accepted steps.
         accepted: usize,
@@ -242,6 +263,12 @@ impl Looks {
         velocity.iter().map(byte).collect()
     }
 
+    /// Pixels as a state, the reverse of [`Self::pixels`].
+    #[must_use]
+    pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
+        pixels.iter().map(|byte| (f32::from(*byte) / 255.0 - self.mean) / self.std).collect()
+    }
+
     /// The pixels of the noise that a plan begins with. `None` of latents, whose noise has to be decoded.
     #[must_use]
     pub fn noise(&self, plan: &SamplePlan) -> Option<Vec<u8>> {
@@ -257,9 +284,9 @@ impl Looks {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEnd {
-    /// At t = 1.
+    /// Where it was to go: t = 1, or for an inverted picture the time asked for.
     Finished,
-    /// The budget of evaluations ran out before t = 1.
+    /// The budget of evaluations ran out before that.
     BudgetExhausted,
     /// The adaptive solver asked for steps too small to make a difference.
     StepTooSmall,
@@ -368,8 +395,17 @@ mod tests {
     #[test]
     fn a_plan_crosses_in_its_text_form() {
         let plan: SamplePlan = "solver=rk4&schedule=shift:k=3&digit=7&count=4".parse().unwrap();
-        let text = same(&ToWorker::Sample { run: 3, plan: plan.clone(), views: true });
+        let text = same(&ToWorker::Sample { run: 3, plan: plan.clone(), start: Start::Noise, views: true });
         assert!(text.contains(&plan.to_string()), "{text}");
+        let text = same(&ToWorker::Invert { run: 4, plan: plan.clone(), at: 0.25 });
+        assert!(text.contains(&plan.to_string()), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_says_nothing_of_its_start_begins_with_noise() {
+        let text = r#"{"say":"sample","run":1,"plan":"seed=3"}"#;
+        let ToWorker::Sample { start, .. } = serde_json::from_str(text).unwrap() else { panic!("{text}") };
+        assert_eq!(start, Start::Noise);
     }
 
     #[test]

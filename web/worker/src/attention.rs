@@ -8,7 +8,7 @@ use crate::{desk, pause, post};
 use burn::tensor::Tensor;
 use flow::Error;
 use flow::guidance::{At, Conditional};
-use flow::state::{Rows, State};
+use flow::state::{Masked, Rows, State};
 use models::ConditionalNetwork;
 use protocol::ToPage;
 
@@ -75,6 +75,12 @@ impl Rows for Attentive {
 
     async fn inner(a: &Self, b: &Self) -> Result<Vec<f64>, Error> {
         Rows::inner(&a.x, &b.x).await
+    }
+}
+
+impl Masked for Attentive {
+    fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self {
+        outside.with(Masked::masked(&mask.x, &inside.x, &outside.x))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A newer run pushes out an older one, waiting or in progress; other requests wait until no run does. The loop
 //! ends when nothing waits and begins again with the next request.
 
+use crate::errand::{Errand, Way};
 use crate::sampling::{self, Cast};
 use crate::shelf::{self, Model};
 use crate::{pause, post, trial};
@@ -13,13 +14,6 @@ use protocol::{Fault, ToPage, ToWorker};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-
-/// A run that is asked for.
-struct Run {
-    number: u64,
-    plan: SamplePlan,
-    views: bool,
-}
 
 /// A request that is not a run.
 enum Request {
@@ -32,11 +26,19 @@ enum Request {
 struct Desk {
     device: Option<Device>,
     models: Vec<Rc<Model>>,
-    run: Option<Run>,
+    run: Option<(u64, Errand)>,
     requests: VecDeque<Request>,
     /// The run that is wanted: an older one in progress ends at its next step.
     wanted: Option<u64>,
     serving: bool,
+}
+
+impl Desk {
+    /// A run that pushes out the one before it.
+    fn begin(&mut self, run: u64, errand: Errand) {
+        self.run = Some((run, errand));
+        self.wanted = Some(run);
+    }
 }
 
 thread_local! {
@@ -74,9 +76,11 @@ pub(crate) fn take(message: ToWorker, buffer: Option<ArrayBuffer>) {
                 desk.requests.push_back(Request::SelfTest { model, answer: bytes() });
             }
             ToWorker::Measure { model } => desk.requests.push_back(Request::Measure { model }),
-            ToWorker::Sample { run, plan, views } => {
-                desk.run = Some(Run { number: run, plan, views });
-                desk.wanted = Some(run);
+            ToWorker::Sample { run, plan, start, views } => {
+                desk.begin(run, Errand { plan, way: Way::Forth(start), bytes: bytes(), views });
+            }
+            ToWorker::Invert { run, plan, at } => {
+                desk.begin(run, Errand { plan, way: Way::Back { at }, bytes: bytes(), views: false });
             }
             ToWorker::Cancel => {
                 desk.run = None;
@@ -97,8 +101,8 @@ async fn serve() {
             let coming = desk.requests.iter().any(|request| matches!(request, Request::Load { .. }));
             if coming { None } else { desk.run.take() }
         });
-        if let Some(run) = run {
-            sample(&run).await;
+        if let Some((run, errand)) = run {
+            sample(run, &errand).await;
         } else if let Some(request) = with(|desk| desk.requests.pop_front()) {
             answer(request).await;
         } else if with(|desk| {
@@ -129,17 +133,16 @@ fn cast(plan: &SamplePlan) -> Result<(Rc<Model>, Option<Rc<Model>>), Fault> {
     Ok((model, Some(weak)))
 }
 
-async fn sample(Run { number, plan, views }: &Run) {
-    let run = *number;
-    let outcome = match cast(plan) {
+async fn sample(run: u64, errand: &Errand) {
+    let outcome = match cast(&errand.plan) {
         Ok((model, weak)) => {
             let cast = Cast { model: &model, weak: weak.as_deref() };
-            sampling::serve(cast, run, plan, *views).await
+            sampling::serve(cast, run, errand).await
         }
         Err(fault) => Err(fault),
     };
     match outcome {
-        Ok(Some((done, states))) => post::say_with(&done, &states),
+        Ok(Some((done, numbers))) => post::say_with(&done, &protocol::start::bytes(&numbers)),
         Ok(None) => {}
         Err(fault) => post::say(&ToPage::Failed { run, fault }),
     }

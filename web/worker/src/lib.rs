@@ -5,7 +5,8 @@
 //!
 //! - `desk`: requests wait here; a newer run pushes the older one out, and the loop that serves them.
 //! - `shelf`: models, verified before they are built.
-//! - `sampling`: a plan from noise to its last state, over `flow::integrate`.
+//! - `errand`: what a run is sent out for and begins with: noise, states of the page's own, pictures to be turned into noise.
+//! - `sampling`: a plan from its beginning to its last state, over `flow::integrate`.
 //! - `views`: estimate and velocity of each step, without evaluations.
 //! - `attention`: the page is heard between steps that are rejected, too.
 //! - `trial`: the self-test against the stored answer, and the timing of evaluations.
@@ -17,6 +18,7 @@
 mod attention;
 mod desk;
 mod device;
+mod errand;
 mod pause;
 mod post;
 mod sampling;

@@ -1,4 +1,4 @@
-//! A plan, from noise to its last state.
+//! A plan, from what it begins with to its last state.
 //!
 //! Noise is drawn on the host, so it is the same on every device. Time is counted where the network works
 //! and its result is read; pauses and messages do not count.
@@ -6,16 +6,19 @@
 //! A model brings the path that it was trained on and its fitted knots; autoguidance brings a second model.
 
 use crate::attention::{Attending, Attentive};
+use crate::errand::{Beginning, Errand, Way};
 use crate::shelf::Model;
 use crate::views::{Moment, of_step};
 use crate::{desk, pause, post};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use flow::field::Field;
 use flow::guidance::Guided;
+use flow::inpainting::inpaint;
 use flow::integrate::{End, Options, Outcome, Report, integrate};
-use flow::plan::SamplePlan;
+use flow::inversion::invert;
 use models::ConditionalNetwork;
 use models::gaussian::{in_one_step, uncounted};
-use protocol::{Fault, RunEnd, ToPage};
+use protocol::{Fault, RunEnd, Start, ToPage};
 use std::ops::ControlFlow;
 
 /// What a plan is sampled with.
@@ -48,11 +51,11 @@ impl<'a> Cast<'a> {
     }
 }
 
-/// Integrates a plan; `observe` sees the noise and every accepted state. A `run` that the page no longer wants ends
+/// Goes an errand; `observe` sees what it begins with and every accepted state. A `run` that the page no longer wants ends
 /// with an error, or when `observe` says so.
 pub(crate) async fn integrated(
     cast: Cast<'_>,
-    plan: &SamplePlan,
+    errand: &Errand,
     run: Option<u64>,
     observe: impl AsyncFnMut(Report<'_, Attentive>) -> ControlFlow<()>,
 ) -> Result<Outcome<Attentive>, Fault> {
@@ -62,49 +65,48 @@ pub(crate) async fn integrated(
     };
     cast.check()?;
     let model = cast.model;
-    let labels: Vec<u8> = (0..plan.count).map(|image| plan.label(image)).collect();
-    if let Some(&label) = labels.iter().find(|&&label| usize::from(label) >= model.classes) {
-        let what = format!("the model has {} classes, the plan asks for {label}", model.classes);
-        return Err(Fault::Sampling { what });
-    }
-    let still = (!model.evaluated).then(|| in_one_step(plan)).transpose().map_err(sampling)?;
-    let plan = still.as_ref().unwrap_or(plan);
-    let [channels, height, width] = model.state;
-    let noise = flow::noise::batch(plan.seed, 0..plan.count as u64, channels * height * width);
-    let shape = [plan.count, channels, height, width];
-    let noise = Attentive { x: Tensor::from_data(TensorData::new(noise, shape), &model.device), run };
+    let labels = errand.labels(model)?;
+    let Beginning { x, known, at } = errand.begin(model, run)?;
+    let still = (!model.evaluated).then(|| in_one_step(&errand.plan)).transpose().map_err(sampling)?;
+    let plan = still.as_ref().unwrap_or(&errand.plan);
     let network = ConditionalNetwork::new(&model.network, &labels, model.null_class, &model.device)
         .with_weak(cast.weak.map(|weak| &weak.network));
-    let mut field = Guided::new(plan.guidance.clone(), Attending(network));
-    let stepping = plan.stepping(&model.knots).map_err(sampling)?;
+    let mut guided = Guided::new(plan.guidance.clone(), Attending(network));
+    // Behind a reference, so that the loop is compiled once whatever is asked for.
+    let mut field: &mut dyn Field<Attentive> = &mut guided;
+    let stepping = plan.stepping(&model.knots).and_then(|whole| whole.starting_at(at)).map_err(sampling)?;
     let options = Options { path: model.path.clone(), ..plan.options(0) };
-    let run = integrate(&mut field, &plan.solver, &stepping, noise, &options, observe);
-    let outcome = run.await.map_err(sampling)?;
+    let outcome = match (&errand.way, known) {
+        (Way::Back { .. }, _) => invert(&mut field, &plan.solver, &stepping, x, &options, observe).await,
+        (_, Some(known)) => inpaint(&mut field, &plan.solver, &stepping, x, known, &options, observe).await,
+        (_, None) => integrate(&mut field, &plan.solver, &stepping, x, &options, observe).await,
+    };
+    let outcome = outcome.map_err(sampling)?;
     Ok(if model.evaluated { outcome } else { uncounted(outcome) })
 }
 
-/// Runs a plan for the page: a frame for every accepted state, then how it ended. `None` when a newer run is wanted.
+/// Goes an errand for the page: a frame for every accepted state, then how it ended and the numbers of what was last shown.
+/// `None` when a newer run is wanted.
 pub(crate) async fn serve(
     cast: Cast<'_>,
     run_number: u64,
-    plan: &SamplePlan,
-    views: bool,
-) -> Result<Option<(ToPage, Vec<u8>)>, Fault> {
+    errand: &Errand,
+) -> Result<Option<(ToPage, Vec<f32>)>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::worked_ms();
     let mut fault = None;
-    let mut before: Option<Moment> = None;
+    let mut last: Option<Moment> = None;
     let model = cast.model;
-    let outcome = integrated(cast, plan, Some(run_number), async |report| {
+    let outcome = integrated(cast, errand, Some(run_number), async |report| {
         // Reading the state waits for the device.
         let states = numbers(report.x.x.clone()).await;
         let decoding_ms = pause::worked_ms();
         let now = match states {
-            Ok(states) => moment(model, &report, plan.count, states).await,
+            Ok(states) => moment(model, &report, errand.plan.count, states).await,
             Err(what) => Err(what),
         };
-        let step = match (&now, &before) {
-            (Ok(after), Some(before)) if views => of_step(model, before, after).await.map(Some),
+        let step = match (&now, &last) {
+            (Ok(after), Some(before)) if errand.views => of_step(model, before, after).await.map(Some),
             _ => Ok(None),
         };
         let (now, step) = match now.and_then(|now| Ok((now, step?))) {
@@ -116,7 +118,7 @@ pub(crate) async fn serve(
         };
         // Neither decoding nor the views are an evaluation, and their time is not one's.
         let decoded_ms = pause::worked_ms() - decoding_ms;
-        // The first report is the noise: nothing was evaluated yet, and what it took was its making.
+        // The first report is the beginning: nothing was evaluated yet, and what it took was its making.
         if report.accepted > 0 {
             worked_ms += pause::worked_ms() - began_ms - decoded_ms;
         }
@@ -129,7 +131,7 @@ pub(crate) async fn serve(
             bytes.extend(estimate);
             bytes.extend(velocity);
         }
-        before = Some(now);
+        last = Some(now);
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
@@ -138,7 +140,7 @@ pub(crate) async fn serve(
             total_steps: report.total_steps,
             evaluations,
             evaluation_ms: per_evaluation(worked_ms, evaluations),
-            count: plan.count,
+            count: errand.plan.count,
         };
         if desk::wants(run_number) {
             post::say_with(&frame, &bytes);
@@ -161,6 +163,12 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
+    let last = if matches!(errand.way, Way::Forth(Start::Filled)) {
+        // What is known was put in its place after the last state was seen.
+        numbers(outcome.x.x).await?
+    } else {
+        last.map(|last| last.shown).unwrap_or_default()
+    };
     let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
     let done = ToPage::Done {
         run: run_number,
@@ -172,9 +180,7 @@ pub(crate) async fn serve(
         fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
         evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
     };
-    let states = before.map(|last| last.shown).unwrap_or_default();
-    let states = states.iter().flat_map(|value| value.to_le_bytes()).collect();
-    Ok(desk::wants(run_number).then_some((done, states)))
+    Ok(desk::wants(run_number).then_some((done, last)))
 }
 
 /// A report's numbers, read, and what is shown of them.

@@ -1,5 +1,6 @@
 //! What a device must show before it may draw: that it gives the stored answer, and how fast it is.
 
+use crate::errand::Errand;
 use crate::sampling::{self, Cast};
 use crate::shelf::Model;
 use crate::{desk, pause, post};
@@ -21,7 +22,7 @@ pub(crate) async fn self_test(model: &Model, answer: &[u8]) -> Result<f32, Fault
     let test = model.self_test.as_ref().ok_or_else(|| fault("the manifest has none".to_owned()))?;
     let expected = test.open(answer).map_err(|error| fault(error.to_string()))?;
     let plan: SamplePlan = test.plan.parse().map_err(|error: flow::Error| fault(error.to_string()))?;
-    let outcome = sampling::integrated(Cast::alone(model), &plan, None, async |report| {
+    let outcome = sampling::integrated(Cast::alone(model), &Errand::plain(plan), None, async |report| {
         // Reading the state waits for the device, so that being alive means to have done something.
         if sampling::numbers(report.x.x.clone()).await.is_ok() {
             post::say(&ToPage::Alive);

@@ -2,7 +2,7 @@
 //!
 //! slerp(a, b, s) = sin((1 - s) w) / sin w a + sin(s w) / sin w b, with w the angle between a and b. A straight line between
 //! two Gaussian noises passes through a middle that is too short by sqrt 2, such as no model was trained on; on the sphere the
-//! length goes evenly from one's to the other's.
+//! length goes evenly from one's to the other's. By `libm`, so that the trainer and a browser draw the same bits.
 
 /// Noises whose angle is smaller than this, or that point away from each other, are mixed along the straight line.
 const LEAST_SINE: f64 = 1e-6;
@@ -17,11 +17,11 @@ pub fn slerp(a: &[f32], b: &[f32], s: f64) -> Vec<f32> {
     }
     let inner =
         |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    let lengths = (inner(a, a) * inner(b, b)).sqrt();
-    let angle = if lengths > 0.0 { (inner(a, b) / lengths).clamp(-1.0, 1.0).acos() } else { 0.0 };
-    let (from, to) = match angle.sin() {
+    let lengths = libm::sqrt(inner(a, a) * inner(b, b));
+    let angle = if lengths > 0.0 { libm::acos((inner(a, b) / lengths).clamp(-1.0, 1.0)) } else { 0.0 };
+    let (from, to) = match libm::sin(angle) {
         sine if sine < LEAST_SINE => (1.0 - s, s),
-        sine => (((1.0 - s) * angle).sin() / sine, (s * angle).sin() / sine),
+        sine => (libm::sin((1.0 - s) * angle) / sine, libm::sin(s * angle) / sine),
     };
     a.iter().zip(b).map(|(a, b)| (from * f64::from(*a) + to * f64::from(*b)) as f32).collect()
 }
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_ends_are_exact_and_the_way_stays_on_the_sphere() {
-        let (a, b) = (flow::noise::gaussian(1, 0, 784), flow::noise::gaussian(2, 0, 784));
+        let (a, b) = (crate::noise::gaussian(1, 0, 784), crate::noise::gaussian(2, 0, 784));
         let all = noises(&a, &b, 11);
         assert_eq!((&all[..784], &all[10 * 784..]), (&a[..], &b[..]));
         let (low, high) = (length(&a).min(length(&b)), length(&a).max(length(&b)));
