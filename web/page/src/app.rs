@@ -4,7 +4,7 @@ use crate::address::{self, Writer};
 use crate::conductor::Engine;
 use crate::controls::Controls;
 use crate::instrument::{self, Setting};
-use crate::panels::{Colophon, Compare, Results, Stage, TakeAway};
+use crate::panels::{Colophon, Compare, Own, Results, Stage, TakeAway};
 use crate::session::{About, Session, Wish};
 use crate::{player, words};
 use leptos::prelude::*;
@@ -67,10 +67,11 @@ pub(crate) fn App(engine: SendWrapper<Rc<Engine>>, asked: address::Asked) -> imp
             </section>
 
             <Watching/>
-            <Compare engine=engine/>
+            <Compare engine=engine.clone()/>
             <Spending/>
             <Results/>
             <Smaller/>
+            <Own engine=engine/>
             <TakeAway/>
             <Colophon/>
         </main>

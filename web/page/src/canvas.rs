@@ -123,18 +123,22 @@ pub(crate) enum Show<'a> {
     Velocity(&'a [u8]),
     /// Pictures, and arrows of their velocities.
     Arrows(&'a [u8], &'a [u8]),
+    /// Pictures, and which of their pixels are to be filled in.
+    Masked(&'a [u8], &'a [u8]),
 }
 
 impl Show<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Ink(bytes) | Self::Velocity(bytes) | Self::Arrows(bytes, _) => bytes,
+            Self::Ink(bytes) | Self::Velocity(bytes) | Self::Arrows(bytes, _) | Self::Masked(bytes, _) => {
+                bytes
+            }
         }
     }
 
     fn table(&self, palette: Palette) -> Table {
         match self {
-            Self::Ink(_) => palette.ink_table(),
+            Self::Ink(_) | Self::Masked(..) => palette.ink_table(),
             Self::Velocity(_) => palette.velocity_table(),
             Self::Arrows(..) => palette.pale_table(),
         }
@@ -238,8 +242,23 @@ impl Painter {
         if let Show::Arrows(_, velocity) = show {
             arrows(&to, velocity, layout, palette);
         }
+        if let Show::Masked(_, hidden) = show {
+            veiled(&to, hidden, layout, palette);
+        }
         Some(())
     }
+}
+
+/// What is to be filled in, of one digit: a colour over its pixels.
+fn veiled(to: &CanvasRenderingContext2d, hidden: &[u8], layout: Layout, palette: Palette) {
+    let [r, g, b] = palette.gain;
+    to.set_fill_style_str(&format!("rgb({r} {g} {b})"));
+    to.set_global_alpha(0.55);
+    let side = layout.scale as f64;
+    for (i, _) in hidden.iter().enumerate().filter(|(_, hidden)| **hidden > 0) {
+        to.fill_rect((i % SIDE) as f64 * side, (i / SIDE) as f64 * side, side, side);
+    }
+    to.set_global_alpha(1.0);
 }
 
 /// Arrows where ink is carried: the least flow that makes the change ([`flow::flux`]), averaged over blocks of pixels. The

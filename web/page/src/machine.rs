@@ -4,6 +4,7 @@
 //! waits for ever. A watch counts seconds of silence while something is expected: a graphics processor that hangs says nothing.
 
 use crate::catalog::Program;
+use crate::conductor::{Errand, Way};
 use futures::channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use leptos::prelude::{set_interval_with_handle, window};
@@ -193,8 +194,9 @@ impl Machine {
         }
     }
 
-    /// Begins a run; one in progress is cancelled. With `views` each state brings its estimate and velocity. Whether there may still be one, in a step that nothing breaks off.
-    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan, views: bool) -> bool {
+    /// Begins a run; one in progress is cancelled. With `views` each state brings its estimate and velocity. Whether there may
+    /// still be another run, in a step that nothing breaks off.
+    pub(crate) fn begin(&self, run: u64, errand: &Errand, views: bool) -> bool {
         let occupied = {
             let mut inner = self.inner.borrow_mut();
             inner.running = true;
@@ -202,7 +204,13 @@ impl Machine {
             inner.silent_s = 0;
             std::mem::replace(&mut inner.unended, true)
         };
-        self.say(&ToWorker::Sample { run, plan, start: protocol::Start::Noise, views }, None);
+        let Errand { plan, way, bytes } = errand;
+        let message = match way {
+            Way::Forth(start) => ToWorker::Sample { run, plan: plan.clone(), start: start.clone(), views },
+            Way::Back { at } => ToWorker::Invert { run, plan: plan.clone(), at: *at },
+        };
+        let bytes = (!bytes.is_empty()).then(|| Uint8Array::new_from_slice(bytes));
+        self.say(&message, bytes.as_ref());
         occupied
     }
 

@@ -25,6 +25,7 @@ mod canvas;
 mod catalog;
 mod conductor;
 mod controls;
+mod easel;
 mod embed;
 mod fetch;
 mod film;

@@ -219,9 +219,10 @@ pub(crate) struct Session {
     pub(crate) speed: RwSignal<f64>,
     /// What is shown of the run.
     pub(crate) view: RwSignal<View>,
-    /// The numbers of the final states, in pixel values (0 paper, 1 ink, but for a constant), image after
-    /// image; empty until the run is done.
+    /// The numbers of the final states, in model units, image after image; empty until the run is done.
     pub(crate) states: StoredValue<Vec<f32>>,
+    /// How many pixel values (0 paper, 1 ink) a model unit is.
+    pub(crate) std: StoredValue<f32>,
     /// Whether the reader asked for little motion.
     pub(crate) still: RwSignal<bool>,
     /// For the live region.
@@ -264,6 +265,7 @@ impl Session {
             speed: RwSignal::new(1.0),
             view: RwSignal::new(View::State),
             states: StoredValue::new(Vec::new()),
+            std: StoredValue::new(1.0),
             still,
             spoken: RwSignal::new(String::new()),
             retries: RwSignal::new(0),

@@ -26,7 +26,7 @@ use crate::session::{About, Badge, Session, Shared};
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
-use protocol::{Backend, Fault};
+use protocol::{Backend, Fault, Start};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -44,6 +44,37 @@ struct Lists {
     manifest: String,
 }
 
+/// What a run is sent out for.
+#[derive(Clone)]
+pub(crate) struct Errand {
+    /// How to go.
+    pub(crate) plan: SamplePlan,
+    /// Which way.
+    pub(crate) way: Way,
+    /// What goes along, as [`protocol::Start`] and [`protocol::ToWorker::Invert`] say.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Which way a run goes.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Way {
+    /// From this to data.
+    Forth(Start),
+    /// From pictures towards noise, as far as the time `at`. On its film time runs backwards, so that it begins at 0 all the
+    /// same.
+    Back {
+        /// Where it ends.
+        at: f64,
+    },
+}
+
+impl From<SamplePlan> for Errand {
+    /// From the plan's own noise.
+    fn from(plan: SamplePlan) -> Self {
+        Self { plan, way: Way::Forth(Start::Noise), bytes: Vec::new() }
+    }
+}
+
 /// What all clients share.
 pub(crate) struct Engine {
     shared: Shared,
@@ -52,7 +83,7 @@ pub(crate) struct Engine {
     machines: RefCell<HashMap<&'static str, Machine>>,
     chosen: Cell<Backend>,
     clients: RefCell<Vec<Weak<Client>>>,
-    turns: RefCell<Turns<Rc<Client>, SamplePlan>>,
+    turns: RefCell<Turns<Rc<Client>, Errand>>,
     /// Told when the turn in progress is over.
     over: RefCell<Option<futures::channel::oneshot::Sender<()>>>,
     serving: Cell<bool>,
@@ -107,7 +138,8 @@ struct Client {
     names_model: Cell<bool>,
     /// Whether each state brings its estimate and velocity along.
     views: bool,
-    /// Whether the newest wish is in the middle of a gesture.
+    /// The newest wish, and whether it is in the middle of a gesture.
+    newest: RefCell<Option<Errand>>,
     dragging: Cell<bool>,
     /// A run that waits off screen until it is complete, to replace the picture in place.
     coming: RefCell<Option<Film>>,
@@ -127,6 +159,7 @@ impl Conductor {
             session,
             names_model: Cell::new(names_model),
             views,
+            newest: RefCell::default(),
             dragging: Cell::new(false),
             coming: RefCell::default(),
             closed: Cell::new(false),
@@ -141,9 +174,10 @@ impl Conductor {
         self.1.session
     }
 
-    /// Asks for a plan, in the middle of a gesture or not. The newest wish of a client counts. An `urgent` one, which a
+    /// Asks for a run, in the middle of a gesture or not. The newest wish of a client counts. An `urgent` one, which a
     /// reader waits for, goes before those of other clients.
-    pub(crate) fn wish(&self, plan: SamplePlan, dragging: bool, urgent: bool) {
+    pub(crate) fn wish(&self, errand: impl Into<Errand>, dragging: bool, urgent: bool) {
+        let errand = errand.into();
         // What is on screen is no longer what is asked for, and what was said of it is no longer true.
         let session = self.session();
         self.1.dragging.set(dragging);
@@ -151,7 +185,14 @@ impl Conductor {
         session.spoken.set(String::new());
         session.replace_notices(About::Run, Vec::new());
         session.show(|film| film.complete = false);
-        self.take(plan, urgent);
+        *self.1.newest.borrow_mut() = Some(errand.clone());
+        self.take(errand, urgent);
+    }
+
+    /// Ends what was asked for.
+    pub(crate) fn rest(&self) {
+        *self.1.newest.borrow_mut() = None;
+        self.leave();
     }
 
     /// The instrument goes away: nothing of it is touched from now on.
@@ -219,7 +260,10 @@ impl Conductor {
     }
 
     fn again(&self) {
-        self.wish(self.session().wish.with_untracked(|wish| wish.plan.clone()), false, true);
+        let newest = self.1.newest.borrow().clone();
+        if let Some(errand) = newest {
+            self.wish(errand, false, true);
+        }
     }
 
     fn reason(&self, backend: Backend, reason: String) {

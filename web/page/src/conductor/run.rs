@@ -1,11 +1,10 @@
 //! A run: its frames go to the film on screen, or wait off screen until they can replace the picture in place.
 
-use super::{Conductor, Engine};
+use super::{Conductor, Engine, Errand, Way};
 use crate::film::{Film, Frame};
 use crate::machine::{Event, Machine};
 use crate::session::{About, Tally};
 use crate::{fetch, player, words};
-use flow::plan::SamplePlan;
 use leptos::prelude::*;
 use protocol::{Backend, ToPage};
 use std::rc::Rc;
@@ -39,7 +38,7 @@ impl Engine {
 }
 
 impl Conductor {
-    pub(super) fn run(&self, machine: &Machine, plan: SamplePlan) {
+    pub(super) fn run(&self, machine: &Machine, errand: Errand) {
         let behind = &self.0;
         let session = self.session();
         let run = behind.run.get();
@@ -51,8 +50,13 @@ impl Conductor {
         session.failure.set(None);
         session.loading.set(None);
         // The noise needs no network: it is on screen before the machine has time for it.
-        let noise = machine.looks(&plan.model).and_then(|looks| looks.noise(&plan));
-        let film = Film::begun(noise);
+        let looks = machine.looks(&errand.plan.model);
+        session.std.set_value(looks.map_or(1.0, |looks| looks.std));
+        let first = match &errand.way {
+            Way::Forth(start) => looks.and_then(|looks| start.first_pixels(&looks, &errand.plan)),
+            Way::Back { .. } => Some(errand.bytes.clone()),
+        };
+        let film = Film::begun(first);
         if self.1.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
             *self.1.coming.borrow_mut() = Some(film);
             let conductor = self.clone();
@@ -69,13 +73,13 @@ impl Conductor {
             session.show(|shown| *shown = film);
             player::restart(session);
         }
-        let occupied = machine.sample(run, plan.clone(), self.1.views);
+        let occupied = machine.begin(run, &errand, self.1.views);
         if occupied && machine.backend == Backend::Cpu {
             let (conductor, machine) = (self.clone(), machine.clone());
             let replace = move || {
                 if conductor.0.run.get() == run && machine.is_heedless() {
                     conductor.dismiss(Backend::Cpu);
-                    conductor.take(plan, true);
+                    conductor.take(errand, true);
                 }
             };
             set_timeout(replace, Duration::from_millis(HEEDLESS_MS));
@@ -115,6 +119,7 @@ impl Conductor {
         match event {
             Event::Frame(ToPage::Frame { t, times, accepted, evaluations, evaluation_ms, .. }, bytes) => {
                 let tally = Tally { evaluations, evaluation_ms, accepted, ..Tally::default() };
+                let t = if self.goes_back() { 1.0 - t } else { t };
                 self.film(Frame::from_message(t, times, accepted, bytes, self.1.views), tally);
             }
             Event::Run(
@@ -132,7 +137,7 @@ impl Conductor {
             ) => {
                 self.0.running_on.set(None);
                 let in_place = self.1.coming.borrow_mut().take();
-                session.states.set_value(self.in_pixels(states));
+                session.states.set_value(states);
                 session.show(|film| {
                     if let Some(coming) = in_place {
                         *film = coming;
@@ -148,7 +153,8 @@ impl Conductor {
                     rejected,
                     end: Some(end),
                 });
-                if let Some(sentence) = words::ended_early(end, t) {
+                let early = if self.goes_back() { None } else { words::ended_early(end, t) };
+                if let Some(sentence) = early {
                     session.notice(About::Run, sentence);
                 }
                 player::settle(session);
@@ -170,12 +176,9 @@ impl Conductor {
         }
     }
 
-    /// Model values as differences of pixel values.
-    fn in_pixels(&self, states: Vec<f32>) -> Vec<f32> {
-        let model = self.session().wish.with_untracked(|wish| wish.plan.model.clone());
-        let looks = self.0.machines.borrow().values().find_map(|machine| machine.looks(&model));
-        let std = looks.map_or(1.0, |looks| looks.std);
-        states.into_iter().map(|value| value * std).collect()
+    /// Whether the client's run goes from pictures to noise.
+    fn goes_back(&self) -> bool {
+        self.1.newest.borrow().as_ref().is_some_and(|errand| matches!(errand.way, Way::Back { .. }))
     }
 
     fn speak(&self, fewest: usize, most: usize) {

@@ -1,8 +1,7 @@
 //! Whose turn it is. A machine computes one run at a time, and many may wait: the page's instrument, the panes of a
 //! comparison, twenty elements in an article.
 
-use super::{Client, Conductor, Engine};
-use flow::plan::SamplePlan;
+use super::{Client, Conductor, Engine, Errand};
 use futures::channel::oneshot;
 use leptos::task::spawn_local;
 use std::collections::VecDeque;
@@ -94,9 +93,9 @@ impl Engine {
 
 impl Conductor {
     /// Waits for a turn.
-    pub(super) fn take(&self, plan: SamplePlan, urgent: bool) {
+    pub(super) fn take(&self, errand: Errand, urgent: bool) {
         *self.1.coming.borrow_mut() = None;
-        if self.0.turns.borrow_mut().wish(self.1.clone(), plan, urgent) {
+        if self.0.turns.borrow_mut().wish(self.1.clone(), errand, urgent) {
             self.0.interrupt();
         }
         if !self.0.serving.replace(true) {
@@ -124,20 +123,20 @@ impl Conductor {
 /// One turn after the other, until nobody waits.
 async fn serve(engine: Rc<Engine>) {
     loop {
-        let next = engine.turns.borrow_mut().next().map(|(client, plan)| (client.clone(), plan.clone()));
-        let Some((client, plan)) = next else { break };
+        let next = engine.turns.borrow_mut().next().map(|(client, errand)| (client.clone(), errand.clone()));
+        let Some((client, errand)) = next else { break };
         let number = engine.run.get() + 1;
         engine.run.set(number);
         let (over, ended) = oneshot::channel();
         *engine.over.borrow_mut() = Some(over);
         let conductor = Conductor(engine.clone(), client);
-        let prepared = conductor.prepare(&plan).await;
+        let prepared = conductor.prepare(&errand.plan).await;
         if engine.run.get() != number || conductor.1.closed.get() {
             continue;
         }
         match prepared {
             Ok((machine, plan)) => {
-                conductor.run(&machine, plan);
+                conductor.run(&machine, Errand { plan, ..errand });
                 // The other end is dropped, which is told as an error.
                 let _ = ended.await;
             }

@@ -218,7 +218,8 @@ fn Pane(
     let far = Memo::new(move |_| {
         session.filmed.track();
         let reference = reference.get()?;
-        session.states.with_value(|states| distance(states, &reference.get()?))
+        let far = session.states.with_value(|states| distance(states, &reference.get()?))?;
+        Some(far * f64::from(session.std.get_value()))
     });
     let said = move || match (evaluated.get(), far.get()) {
         (false, _) => "no network asked".to_owned(),

@@ -1,9 +1,11 @@
 //! What the reader looks at. One panel a file.
 
 mod badge;
+mod board;
 mod colophon;
 mod compare;
 mod notices;
+mod own;
 mod reference;
 mod results;
 mod screen;
@@ -16,6 +18,7 @@ pub(crate) use badge::Badge;
 pub(crate) use colophon::Colophon;
 pub(crate) use compare::Compare;
 pub(crate) use notices::Notices;
+pub(crate) use own::Own;
 pub(crate) use results::Results;
 pub(crate) use screen::Screen;
 pub(crate) use stage::Stage;

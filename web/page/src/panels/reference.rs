@@ -83,7 +83,7 @@ fn exact(plan: &SamplePlan) -> SamplePlan {
     SamplePlan { solver: many.solver, schedule: many.schedule, budget: many.budget, ..plan.clone() }
 }
 
-/// The root of the mean squared difference; `None` of what can't be compared.
+/// The root of the mean squared difference, in the states' units; `None` of what can't be compared.
 pub(crate) fn distance(a: &[f32], b: &[f32]) -> Option<f64> {
     if a.is_empty() || a.len() != b.len() {
         return None;
