@@ -152,7 +152,8 @@ impl Rows for Vec<f64> {
 impl Masked for Vec<f64> {
     fn masked(mask: &Self, inside: &Self, outside: &Self) -> Self {
         assert!(mask.len() == inside.len() && mask.len() == outside.len(), "states of one shape");
-        let one = |((mask, inside), outside): ((&f64, &f64), &f64)| if *mask != 0.0 { *inside } else { *outside };
+        let one =
+            |((mask, inside), outside): ((&f64, &f64), &f64)| if *mask != 0.0 { *inside } else { *outside };
         mask.iter().zip(inside).zip(outside).map(one).collect()
     }
 }

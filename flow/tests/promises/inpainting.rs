@@ -91,7 +91,11 @@ fn a_finished_run_has_exactly_the_known_values_and_costs_what_any_run_costs() {
     let (known, stepping) = (known(HALF), fixed(&Schedule::default(), 6));
     for solver in deterministic() {
         let run = filled(&solver, &stepping, &known);
-        assert_eq!((run.end, run.t, run.evaluations), (End::Finished, 1.0, solver.evaluations(6)), "{solver}");
+        assert_eq!(
+            (run.end, run.t, run.evaluations),
+            (End::Finished, 1.0, solver.evaluations(6)),
+            "{solver}"
+        );
         let free = plain(&solver, &stepping);
         for (x, free) in run.x.iter().zip(&free.x) {
             assert_eq!((x[0], x[3]), (1.0, 0.75), "{solver}");

@@ -241,7 +241,10 @@ mod tests {
     fn a_dot_stays_a_dot_and_nothing_is_no_picture() {
         let dot = drawn(&[&[(20.0, 30.0)]]).as_mnist(280.0).unwrap();
         let [top, bottom, left, right] = extents(&dot);
-        assert!(bottom - top < 4 && right - left < 4 && top > 10 && left > 10, "{top} {bottom} {left} {right}");
+        assert!(
+            bottom - top < 4 && right - left < 4 && top > 10 && left > 10,
+            "{top} {bottom} {left} {right}"
+        );
         assert_eq!(Drawing::default().as_mnist(280.0), None);
         assert_eq!(Drawing::default().as_drawn(280.0), vec![0; SIDE * SIDE]);
         assert_eq!(centre_of_mass(&[0; SIDE * SIDE]), None);

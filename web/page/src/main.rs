@@ -23,6 +23,8 @@ mod canvas;
 mod catalog;
 mod conductor;
 mod controls;
+#[cfg(test)]
+mod easel;
 mod fetch;
 mod film;
 mod machine;

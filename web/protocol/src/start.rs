@@ -160,7 +160,10 @@ mod tests {
         // 1.0 is 0x3f800000, least byte first.
         assert_eq!(bytes(&[1.0]), [0, 0, 0x80, 0x3f]);
         let said = what(numbers(&bytes(&given), 5));
-        assert!(said.contains("16 bytes") && said.contains("5 numbers") && said.contains("20 bytes"), "{said}");
+        assert!(
+            said.contains("16 bytes") && said.contains("5 numbers") && said.contains("20 bytes"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -198,7 +201,8 @@ mod tests {
 
     #[test]
     fn starts_survive_the_crossing() {
-        let starts = [Start::Noise, Start::Between { seed: u64::MAX }, Start::Given { at: 0.25 }, Start::Filled];
+        let starts =
+            [Start::Noise, Start::Between { seed: u64::MAX }, Start::Given { at: 0.25 }, Start::Filled];
         for start in starts {
             let text = serde_json::to_string(&start).unwrap();
             assert_eq!(serde_json::from_str::<Start>(&text).unwrap(), start, "{text}");
