@@ -12,6 +12,7 @@ pub mod controller;
 pub mod coupling;
 pub mod error;
 pub mod field;
+pub mod flux;
 pub mod guidance;
 pub mod inpainting;
 pub mod integrate;

@@ -29,6 +29,7 @@ macro_rules! tab {
 mod faults;
 mod machines;
 mod manners;
+mod offline;
 mod own;
 mod registries;
 mod results;

@@ -179,7 +179,7 @@ fn the_focus_stays_near_when_a_notice_is_put_away() {
     tab.picture("solver=heun");
     tab.eval("document.querySelector('[data-testid=notice] button').focus(), document.activeElement.click()");
     tab.wait("notice put away", "!document.querySelector('[data-testid=notice]')");
-    assert_eq!(tab.eval("document.activeElement.id"), "screen");
+    assert_eq!(tab.eval("document.activeElement.className"), "screen");
 }
 
 #[test]

@@ -54,6 +54,6 @@ fn a_point_of_the_study_puts_its_plan_on_screen() {
     tab.eval("document.querySelector('[data-testid=study-table] tr.touched button').click()");
     tab.picture("solver=euler&schedule=shift&steps=3&guidance=1&seed=7&digit=3&count=1");
     assert_eq!(counted(&mut tab), 3);
-    assert_eq!(tab.eval("document.activeElement.id"), "screen");
+    assert_eq!(tab.eval("document.activeElement.className"), "screen");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::paths::{Paths, shown};
+use crate::precompress::precompress;
 use crate::run::Output;
 use crate::site::{self, Leftovers};
 use crate::step::step;
@@ -26,6 +27,13 @@ pub fn build(paths: &Paths, flavor: Flavor) -> Result<()> {
         step("building the page", "about 2 min cold, seconds when nothing changed", || builder.page(&out))?;
     let gpu = worker(Backend::Gpu)?;
     site::assemble(paths, &paths.dist(), &page, &cpu, Some(&gpu), Leftovers::Remove)?;
+    if flavor == Flavor::Release {
+        let usually = "about 2 min, seconds when nothing changed";
+        let done = step("compressing for servers that can use it", usually, || precompress(&paths.dist()))?;
+        if done.brotli == 0 {
+            eprintln!("    only gzip: neither the program brotli nor node is on PATH");
+        }
+    }
     println!("{} holds the site: copy it to any static host", shown(&paths.dist()));
     Ok(())
 }

@@ -38,7 +38,7 @@ const TYPES: [(&str, &str); 13] = [
     ("bin", "application/octet-stream"),
 ];
 
-/// A running server. Dropping it stops it.
+/// A running server. Dropping it stops it, for connections that are open too.
 pub struct Serving {
     stop: Arc<AtomicBool>,
     /// Where it listens.
@@ -60,14 +60,21 @@ impl Serving {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let folder = folder.clone();
+                let (folder, stopped) = (folder.clone(), Arc::clone(&stopped));
                 std::thread::spawn(move || {
                     // A browser that went away is no fault of ours.
-                    let _gone = converse(&stream, &folder);
+                    let _gone = converse(&stream, &folder, &stopped);
                 });
             }
         });
         Ok(Self { stop, port })
+    }
+
+    /// Answers nothing from now on, as a server that has gone away.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for a connection.
+        let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 
     /// The address to open.
@@ -78,9 +85,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for a connection.
-        let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        self.stop();
     }
 }
 
@@ -102,11 +107,14 @@ fn listen(port: u16) -> Result<TcpListener> {
 }
 
 /// Answers one request after the other, until either side has had enough.
-fn converse(mut stream: &TcpStream, folder: &Path) -> std::io::Result<()> {
+fn converse(mut stream: &TcpStream, folder: &Path, stopped: &AtomicBool) -> std::io::Result<()> {
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = Request::read(&mut reader)? {
+        if stopped.load(Ordering::Relaxed) {
+            break;
+        }
         let reply = answer(&request, folder);
         let last = request.is_last || reply.status == 405;
         let mut head = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
@@ -368,6 +376,23 @@ mod tests {
                 reader.read_line(&mut line).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_stopped_server_answers_nobody_not_even_on_an_open_connection() {
+        let folder = folder();
+        let serving = Serving::start(&folder.path().join("site"), 0).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
+        let mut answer = [0; 12];
+        stream.write_all(b"HEAD / HTTP/1.1\r\n\r\n").unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        serving.stop();
+        let mut rest = String::new();
+        let _closed = stream
+            .write_all(b"HEAD / HTTP/1.1\r\n\r\n")
+            .and_then(|()| stream.read_to_string(&mut rest).map(|_| ()));
+        assert!(!rest.contains("HTTP/1.1"), "{rest}");
     }
 
     #[test]

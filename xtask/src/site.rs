@@ -1,8 +1,9 @@
-//! Puts the built parts together into a folder that can be served: the page, the models, the workers, and
-//! `site.json`, which tells the page which worker files are current.
+//! Puts the built parts together into a folder that can be served: the page, the models, the workers,
+//! `site.json`, which tells the page which worker files are current, and `sw.js`, which keeps all that for readers without a
+//! network.
 //!
 //! A reader may have the page open while this runs. So a file that could still be asked for is never removed
-//! within a day, hashed files are never changed, and `site.json` comes last and whole.
+//! within a day, hashed files are never changed, and the two lists come last and whole.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,13 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::offline::{self, RESULTS};
 use crate::paths::Paths;
+use crate::precompress::{is_beside, is_newer};
 use crate::web::{Backend, Worker, files_below, write_whole};
 
 /// How long a file of an earlier build stays in a folder that may be open in a browser.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 3600);
-
-/// The study's figures, if `public/` has them.
-const RESULTS: &str = "results.json";
 
 /// What to do with files of earlier builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,17 @@ pub fn assemble(
     let listing = folder.join("site.json");
     write_whole(&listing, site_json(folder, cpu, gpu)?.as_bytes())?;
     current.insert(listing);
+    current.insert(offline::write(folder, current.iter().map(PathBuf::as_path))?);
     remove_leftovers(folder, &current, leftovers)
 }
 
 /// Adds the GPU worker to a folder that is being served; pages loaded from now on find it.
 pub fn add_gpu(folder: &Path, cpu: &Worker, gpu: &Worker) -> Result<()> {
-    add_files(folder, gpu)?;
-    write_whole(&folder.join("site.json"), site_json(folder, cpu, Some(gpu))?.as_bytes())
+    let mut current = offline::listed(folder)?;
+    current.extend(add_files(folder, gpu)?);
+    write_whole(&folder.join("site.json"), site_json(folder, cpu, Some(gpu))?.as_bytes())?;
+    offline::write(folder, current.iter().map(PathBuf::as_path))?;
+    Ok(())
 }
 
 fn add_files(folder: &Path, worker: &Worker) -> Result<Vec<PathBuf>> {
@@ -92,6 +96,21 @@ fn names(worker: &Worker) -> (String, String) {
     (format!("{stem}.js"), format!("{stem}.wasm"))
 }
 
+/// The page's own program and style, for the element: `index.html` names them, and an article does not read that.
+fn page(folder: &Path) -> Option<Value> {
+    let document = std::fs::read_to_string(folder.join("index.html")).ok()?;
+    // Trunk leaves out quotes that HTML does not need.
+    let attribute = |tag: &str, name: &str| {
+        let start = tag.find(&format!("{name}="))? + name.len() + 1;
+        let value = tag[start..].trim_start_matches('"').split(['"', ' ', '>']).next()?;
+        Some(value.trim_start_matches("./").to_owned())
+    };
+    let (js, wasm) = (attribute(&document, "data-js")?, attribute(&document, "data-wasm")?);
+    let style = document.split('<').find(|tag| tag.starts_with("link") && tag.contains("stylesheet"))?;
+    let css = attribute(style, "href")?;
+    Some(json!({ "js": js, "wasm": wasm, "css": css }))
+}
+
 /// The figures of a study, which the page fetches after its first digits. Named by their content, so that an older file in a
 /// browser's cache is not taken for this one.
 fn results(folder: &Path) -> Option<String> {
@@ -109,6 +128,7 @@ fn site_json(folder: &Path, cpu: &Worker, gpu: Option<&Worker>) -> Result<String
         Ok(json!({ "js": js, "wasm": wasm, "bytes": bytes }))
     };
     let listing = json!({
+        "page": page(folder),
         Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)?, "results": results(folder),
     });
     Ok(format!("{listing:#}\n"))
@@ -127,7 +147,8 @@ fn write_if_changed(to: &Path, bytes: &[u8]) -> Result<()> {
 
 fn remove_leftovers(folder: &Path, current: &BTreeSet<PathBuf>, leftovers: Leftovers) -> Result<()> {
     for file in files_below(folder)? {
-        if current.contains(&file) {
+        let is_current = |whole: &PathBuf| current.contains(whole) && is_newer(&file, whole);
+        if current.contains(&file) || is_beside(&file).as_ref().is_some_and(is_current) {
             continue;
         }
         let age = SystemTime::now().duration_since(std::fs::metadata(&file)?.modified()?).unwrap_or_default();
@@ -170,8 +191,12 @@ mod tests {
         assert_eq!((&listing["gpu"], &listing["results"]), (&Value::Null, &Value::Null));
 
         let before = files_below(&folder).unwrap();
+        let kept_before = std::fs::read_to_string(folder.join("sw.js")).unwrap();
         let gpu = worker(root.path(), Backend::Gpu, "fedcba9876543210");
         add_gpu(&folder, &cpu, &gpu).unwrap();
+        let kept = std::fs::read_to_string(folder.join("sw.js")).unwrap();
+        assert_ne!(kept.lines().next(), kept_before.lines().next(), "another list is another version");
+        assert!(kept.contains("workers/gpu-fedcba9876543210.wasm"), "{kept}");
         let after = files_below(&folder).unwrap();
         assert!(before.iter().all(|file| after.contains(file)));
         let listing: Value =

@@ -1,15 +1,11 @@
 //! `cargo xtask size`: what a visitor downloads, part by part, as it is and compressed.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use anyhow::{Result, bail};
 
 use crate::paths::{Paths, shown};
-use crate::run;
+use crate::precompress::{brotli, gzip, is_beside};
 use crate::step::bytes;
 use crate::web::files_below;
 
@@ -20,10 +16,12 @@ pub fn size(paths: &Paths, folder: Option<&Path>) -> Result<()> {
         bail!("{} holds no built site: run `cargo xtask build` first", shown(&folder));
     }
     let mut rows = Vec::new();
-    for file in files_below(&folder)? {
+    // What was compressed ahead is no further file to a visitor.
+    for file in files_below(&folder)?.into_iter().filter(|file| is_beside(file).is_none()) {
         let name = file.strip_prefix(&folder)?.to_string_lossy().replace('\\', "/");
         let raw = std::fs::read(&file)?;
-        rows.push((name, raw.len() as u64, gzip(&raw)?, brotli(&file)?));
+        let br = brotli(&file)?.map(|bytes| bytes.len() as u64);
+        rows.push((name, raw.len() as u64, gzip(&raw)?.len() as u64, br));
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.1));
     println!("{:<44} {:>10} {:>10} {:>10}", "file", "raw", "gzip -9", "brotli 11");
@@ -44,31 +42,4 @@ pub fn size(paths: &Paths, folder: Option<&Path>) -> Result<()> {
         println!("(no brotli column: neither the program brotli nor node is on PATH)");
     }
     Ok(())
-}
-
-fn gzip(raw: &[u8]) -> Result<u64> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(raw)?;
-    Ok(encoder.finish()?.len() as u64)
-}
-
-/// By the program of that name, else by node, which has it built in; a crate would cost every newcomer its build.
-fn brotli(file: &Path) -> Result<Option<u64>> {
-    let mut command = if run::which("brotli").is_some() {
-        let mut brotli = Command::new("brotli");
-        brotli.args(["--best", "--stdout"]).arg(file);
-        brotli
-    } else if run::which("node").is_some() {
-        let script = "process.stdout.write(require('zlib').brotliCompressSync(require('fs').readFileSync(process.argv[1])))";
-        let mut node = Command::new("node");
-        node.args(["-e", script]).arg(file);
-        node
-    } else {
-        return Ok(None);
-    };
-    let out = command.stdin(Stdio::null()).output().context("compressing with brotli")?;
-    if !out.status.success() {
-        bail!("brotli failed on {}: {}", file.display(), String::from_utf8_lossy(&out.stderr));
-    }
-    Ok(Some(out.stdout.len() as u64))
 }

@@ -31,10 +31,11 @@ pub fn named(test: &str) -> Option<(PathBuf, PathBuf)> {
     found
 }
 
-/// A browser with one page, and the server that the page comes from.
+/// A browser with a page, and the server that the page comes from. More pages may be open; the last one is driven.
 pub struct Tab {
     pipe: Pipe,
-    session: String,
+    /// The target and the session of each page.
+    pages: Vec<(Value, String)>,
     serving: Serving,
 }
 
@@ -45,24 +46,55 @@ impl Tab {
     /// When either can't be started.
     pub fn new(program: &Path, site: &Path, flags: &[&str]) -> Self {
         let serving = Serving::start(site, 0).unwrap_or_else(|error| panic!("serving: {error:#}"));
-        let mut pipe =
+        let pipe =
             Pipe::start(program, flags).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let target = pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
+        let mut tab = Self { pipe, pages: Vec::new(), serving };
+        tab.beside();
+        tab
+    }
+
+    /// Opens another empty page in the same browser and turns to it.
+    pub fn beside(&mut self) {
+        let target = self.pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let target = target["targetId"].clone();
         let attached =
-            pipe.ask(None, "Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
-        let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
-        let mut tab = Self { pipe, session, serving };
+            self.pipe.ask(None, "Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
+        self.pages.push((target, attached["sessionId"].as_str().unwrap_or_default().to_owned()));
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            tab.ask(&format!("{domain}.enable"), json!({}));
+            self.ask(&format!("{domain}.enable"), json!({}));
         }
-        tab.resize(1280, 900);
-        tab
+        self.resize(1280, 900);
+    }
+
+    /// Closes this page and turns to the one before, or to an empty one if it was the last.
+    pub fn close(&mut self) {
+        if self.pages.len() < 2 {
+            self.beside();
+            self.pages.swap(0, 1);
+        }
+        if let Some((target, _)) = self.pages.pop() {
+            self.pipe.ask(None, "Target.closeTarget", &json!({ "targetId": target }));
+        }
+    }
+
+    /// Loads the page again, as its reader would, and waits for the new document.
+    pub fn reload(&mut self) {
+        self.eval("window.isBeforeReload = true");
+        self.ask("Page.reload", json!({}));
+        self.wait("the document again", "!window.isBeforeReload && document.readyState === 'complete'");
+    }
+
+    /// Ends the server: from now on there is no network.
+    pub fn stop_serving(&mut self) {
+        self.serving.stop();
+        let offline =
+            json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 });
+        self.ask("Network.emulateNetworkConditions", offline);
     }
 
     /// A command of the debugging protocol, for this page.
     pub fn ask(&mut self, method: &str, parameters: Value) -> Value {
-        let session = self.session.clone();
+        let session = self.pages.last().map(|(_, session)| session.clone()).unwrap_or_default();
         self.pipe.ask(Some(&session), method, &parameters)
     }
 

@@ -4,7 +4,8 @@
 use crate::film::Palette;
 use crate::image::ImageError;
 use crate::image::picture::{Font, Picture};
-use crate::plot::velocity::{Arrows, Grid, SHORTEST, arrow, high};
+use crate::plot::velocity::{Arrows, SHORTEST, arrow, high};
+use flow::flux::Grid;
 
 /// Dark ink on a light page, or light ink on a dark one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -198,7 +199,7 @@ pub fn pictures(blocks: &[Block], style: &Style) -> Result<Vec<Picture>, ImageEr
     let longest = style.arrows.map(|kind| {
         let all = blocks.iter().flat_map(|block| &block.slopes).flat_map(|slopes| slopes.chunks(size));
         // Every seventh image says enough of how long arrows are.
-        let some = all.step_by(7).flat_map(|slope| Grid::averaged(slope, style.size, AVERAGED).arrows(kind));
+        let some = all.step_by(7).flat_map(|slope| kind.of(&Grid::averaged(slope, style.size, AVERAGED)));
         high(some.map(|(x, y)| x.hypot(y)))
     });
     (0..frames).map(|k| picture(blocks, style, &place, k, longest)).collect()
@@ -264,7 +265,7 @@ fn draw_arrows(
 ) {
     let grid = Grid::averaged(slope, style.size, AVERAGED);
     let block = (AVERAGED * style.scale) as f64;
-    for (i, (right, down)) in grid.arrows(kind).into_iter().enumerate() {
+    for (i, (right, down)) in kind.of(&grid).into_iter().enumerate() {
         let length = right.hypot(down);
         let share = (length / longest).min(1.0);
         if share < SHORTEST {

@@ -7,7 +7,6 @@
 use model_export::write_atomically;
 use std::path::Path;
 
-mod arrows;
 mod axis;
 pub mod collect;
 pub mod lines;

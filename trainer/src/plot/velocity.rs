@@ -1,17 +1,35 @@
 //! The velocity field over the digit that it forms: for some times, the state x_t with arrows over it, the velocity itself
 //! as signed colour, and the final image that both point to.
 //!
-//! The velocity of an image is a number a pixel, so its arrows need a definition; [`arrows`](super::arrows) has two, and
+//! The velocity of an image is a number a pixel, so its arrows need a definition; [`flow::flux`] has two, and
 //! the caption states which was drawn. Velocity and arrows are averaged over blocks of pixels; all frames share one scale
 //! of colours and one of arrows.
 
 use super::PlotError;
-pub use super::arrows::Arrows;
-pub(crate) use super::arrows::Grid;
 use super::page::{Frame as Rectangle, MARGIN, Page, Type};
 use super::palette::{self, FRAME, QUIET, TEXT};
+use flow::flux::Grid;
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor};
+
+/// Which vector field the arrows are; see [`flow::flux`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Arrows {
+    /// The least flow of ink that makes the change
+    Flux,
+    /// The gradient of the change
+    Gradient,
+}
+
+impl Arrows {
+    /// The arrows of a change, at every cell as (rightwards, downwards).
+    pub(crate) fn of(self, change: &Grid) -> Vec<(f64, f64)> {
+        match self {
+            Self::Flux => change.flux(),
+            Self::Gradient => change.gradient(),
+        }
+    }
+}
 
 /// The field at one time. Values are those of pixels: 0 is paper, 1 is ink.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +107,7 @@ pub fn svg(film: &Film) -> Result<String, PlotError> {
     }
     let grids: Vec<Grid> =
         film.frames.iter().map(|f| Grid::averaged(&f.velocity, film.size, film.block)).collect();
-    let arrows: Vec<Vec<(f64, f64)>> = grids.iter().map(|grid| grid.arrows(film.arrows)).collect();
+    let arrows: Vec<Vec<(f64, f64)>> = grids.iter().map(|grid| film.arrows.of(grid)).collect();
     let strongest = high(grids.iter().flat_map(|grid| grid.values.iter().map(|v| v.abs())));
     let longest = high(arrows.iter().flatten().map(|(x, y)| x.hypot(*y)));
     // Whole pixels for a pixel, so that squares meet without a seam.

@@ -95,6 +95,14 @@ pub(crate) fn query(plan: &SamplePlan, backend: Option<Backend>) -> String {
     format!("?{plan}{forced}")
 }
 
+/// The plan as attributes of an element, each with a space before it. Values have no character that would need escaping in
+/// quotes; a test holds them to that.
+pub(crate) fn attributes(plan: &SamplePlan) -> String {
+    let text = plan.to_string();
+    let fields = text.split('&').filter_map(|field| field.split_once('='));
+    fields.map(|(name, value)| format!(" {name}=\"{value}\"")).collect()
+}
+
 /// What the address bar asks for now.
 pub(crate) fn read() -> Asked {
     parse(&window().location().search().unwrap_or_default())
@@ -179,6 +187,19 @@ mod tests {
             let asked = parse(&query(&plan, backend));
             assert_eq!((asked.plan, asked.backend, asked.faults), (plan.clone(), backend, vec![]));
         }
+    }
+
+    #[test]
+    fn attributes_hold_the_plan_and_nothing_that_would_need_escaping() {
+        let plan: SamplePlan =
+            "schedule=shift:k=3&guidance=interval:lo=0.2,hi=0.7&model=a_b.c".parse().unwrap();
+        let written = attributes(&plan);
+        assert!(
+            written.contains(" schedule=\"shift:k=3\"") && written.contains(" model=\"a_b.c\""),
+            "{written}"
+        );
+        assert!(!written.contains(['<', '>', '&', '\'']), "{written}");
+        assert!(parse("model=a%22b").faults.len() == 1, "no model has a quote in its name");
     }
 
     #[test]

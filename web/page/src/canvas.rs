@@ -1,6 +1,7 @@
-//! Digits with square pixels at whole multiples of device pixels: ink on paper, or light on dark.
-//! The canvas is only written; nothing is ever read back from it.
+//! Digits with square pixels at whole multiples of device pixels: ink on paper, or light on dark; velocities in two colours
+//! around the paper; arrows over pale ink. The canvas is only written; nothing is ever read back from it.
 
+use flow::flux::Grid;
 use leptos::prelude::{document, window};
 use wasm_bindgen::{Clamped, JsCast};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
@@ -53,33 +54,90 @@ impl Layout {
     }
 }
 
-/// The two colours, read from the page's style.
+/// The colours, read from the style.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Palette {
-    paper: [u8; 3],
-    ink: [u8; 3],
+    /// No ink, and no velocity.
+    pub(crate) paper: [u8; 3],
+    /// Full ink.
+    pub(crate) ink: [u8; 3],
+    /// Ink is being added.
+    pub(crate) gain: [u8; 3],
+    /// Ink is being taken away.
+    pub(crate) loss: [u8; 3],
 }
 
+/// A colour for each byte.
+pub(crate) type Table = [[u8; 4]; 256];
+
+/// How pale the ink under arrows is.
+const PALE: f32 = 0.35;
+
 impl Palette {
-    /// The colours that the style says now.
-    pub(crate) fn read() -> Self {
-        let style =
-            document().document_element().and_then(|root| window().get_computed_style(&root).ok().flatten());
+    /// The colours that the style of an element says now.
+    pub(crate) fn read(of: &web_sys::Element) -> Self {
+        let style = window().get_computed_style(of).ok().flatten();
         let colour = |name: &str, otherwise| {
             let text = style.as_ref().and_then(|style| style.get_property_value(name).ok());
             text.and_then(|text| hex(text.trim())).unwrap_or(otherwise)
         };
-        Self { paper: colour("--paper", [255; 3]), ink: colour("--ink", [0; 3]) }
+        Self {
+            paper: colour("--paper", [255; 3]),
+            ink: colour("--ink", [0; 3]),
+            gain: colour("--gain", [176, 84, 0]),
+            loss: colour("--loss", [0, 96, 176]),
+        }
     }
 
-    fn table(self) -> [[u8; 4]; 256] {
-        std::array::from_fn(|ink| {
-            let mix = |i: usize| {
-                let (paper, full) = (i32::from(self.paper[i]), i32::from(self.ink[i]));
-                (paper + ((full - paper) * ink as i32 + (full - paper).signum() * 127) / 255) as u8
-            };
-            [mix(0), mix(1), mix(2), 255]
+    fn mixed(from: [u8; 3], to: [u8; 3], part: f32) -> [u8; 4] {
+        let mix =
+            |i: usize| (f32::from(from[i]) + part * (f32::from(to[i]) - f32::from(from[i]))).round() as u8;
+        [mix(0), mix(1), mix(2), 255]
+    }
+
+    /// For pictures.
+    pub(crate) fn ink_table(self) -> Table {
+        std::array::from_fn(|ink| Self::mixed(self.paper, self.ink, ink as f32 / 255.0))
+    }
+
+    /// For pictures under arrows.
+    fn pale_table(self) -> Table {
+        std::array::from_fn(|ink| Self::mixed(self.paper, self.ink, PALE * ink as f32 / 255.0))
+    }
+
+    /// For velocities: full colour from half of what a byte can hold.
+    pub(crate) fn velocity_table(self) -> Table {
+        std::array::from_fn(|byte| {
+            let part = ((byte as f32 - 128.0) / 64.0).clamp(-1.0, 1.0);
+            Self::mixed(self.paper, if part < 0.0 { self.loss } else { self.gain }, part.abs())
         })
+    }
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Show<'a> {
+    /// Pictures.
+    Ink(&'a [u8]),
+    /// Velocities.
+    Velocity(&'a [u8]),
+    /// Pictures, and arrows of their velocities.
+    Arrows(&'a [u8], &'a [u8]),
+}
+
+impl Show<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ink(bytes) | Self::Velocity(bytes) | Self::Arrows(bytes, _) => bytes,
+        }
+    }
+
+    fn table(&self, palette: Palette) -> Table {
+        match self {
+            Self::Ink(_) => palette.ink_table(),
+            Self::Velocity(_) => palette.velocity_table(),
+            Self::Arrows(..) => palette.pale_table(),
+        }
     }
 }
 
@@ -106,7 +164,7 @@ impl Sheet {
         layout.rows * (SIDE + 1) - 1
     }
 
-    fn fill(&mut self, picture: &[u8], layout: Layout, table: &[[u8; 4]; 256]) {
+    fn fill(&mut self, picture: &[u8], layout: Layout, table: &Table) {
         let width = Self::width(&layout);
         if self.layout != Some(layout) {
             self.layout = Some(layout);
@@ -137,15 +195,16 @@ pub(crate) struct Painter {
 }
 
 impl Painter {
-    /// Draws a picture (28 x 28 bytes a digit) so that it fills a square of `space` CSS pixels as far as whole multiples
+    /// Draws pictures (28 x 28 bytes a digit) so that they fill a square of `space` CSS pixels as far as whole multiples
     /// go.
     pub(crate) fn draw(
         &mut self,
         canvas: &HtmlCanvasElement,
-        picture: &[u8],
+        show: Show<'_>,
         space: f64,
         palette: Palette,
     ) -> Option<()> {
+        let picture = show.bytes();
         let ratio = window().device_pixel_ratio();
         let device = (space * ratio).floor().max(1.0) as usize;
         let layout = Layout::square(picture.len() / (SIDE * SIDE), device);
@@ -155,7 +214,7 @@ impl Painter {
             self.placed = Some((layout, device, ratio));
         }
 
-        self.sheet.fill(picture, layout, &palette.table());
+        self.sheet.fill(picture, layout, &show.table(palette));
         let (across, down) = (Sheet::width(&layout) as u32, Sheet::height(&layout) as u32);
         if self.small.is_none() {
             let small = document().create_element("canvas").ok()?.dyn_into::<HtmlCanvasElement>().ok()?;
@@ -175,8 +234,61 @@ impl Painter {
         to.set_image_smoothing_enabled(false);
         to.clear_rect(0.0, 0.0, width as f64, height as f64);
         to.draw_image_with_html_canvas_element_and_dw_and_dh(small, 0.0, 0.0, width as f64, height as f64)
-            .ok()
+            .ok()?;
+        if let Show::Arrows(_, velocity) = show {
+            arrows(&to, velocity, layout, palette);
+        }
+        Some(())
     }
+}
+
+/// Arrows where ink is carried: the least flow that makes the change ([`flow::flux`]), averaged over blocks of pixels. The
+/// longest spans its block; very short ones are left out.
+fn arrows(to: &CanvasRenderingContext2d, velocity: &[u8], layout: Layout, palette: Palette) {
+    // Blocks as large as a finger of a digit, larger where digits are small.
+    let block = if layout.scale >= 4 { 2 } else { 4 };
+    let cell = (block * layout.scale) as f64;
+    let fields: Vec<(Grid, Vec<(f64, f64)>)> = velocity
+        .chunks_exact(SIDE * SIDE)
+        .map(|bytes| {
+            let image: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 128.0).collect();
+            let grid = Grid::averaged(&image, (SIDE, SIDE), block);
+            let flux = grid.flux();
+            (grid, flux)
+        })
+        .collect();
+    let longest = fields.iter().flat_map(|(_, flux)| flux).map(|(x, y)| x.hypot(*y)).fold(0.0, f64::max);
+    if longest <= 0.0 {
+        return;
+    }
+    let [r, g, b] = palette.gain;
+    to.set_stroke_style_str(&format!("rgb({r} {g} {b})"));
+    to.set_line_width((layout.scale as f64 / 3.0).clamp(1.0, 3.0));
+    to.begin_path();
+    for (image, (grid, flux)) in fields.iter().enumerate() {
+        let (row, column) = (image / layout.columns, image % layout.columns);
+        let pitch = (SIDE * layout.scale + layout.gap) as f64;
+        for (i, (right, down)) in flux.iter().enumerate() {
+            let part = right.hypot(*down) / longest;
+            if part < 0.06 {
+                continue;
+            }
+            let length = cell * 0.9 * part.sqrt();
+            let (dx, dy) = (right / right.hypot(*down) * length, down / right.hypot(*down) * length);
+            let x = column as f64 * pitch + ((i % grid.columns) as f64 + 0.5) * cell;
+            let y = row as f64 * pitch + ((i / grid.columns) as f64 + 0.5) * cell;
+            let (tip_x, tip_y) = (x + dx / 2.0, y + dy / 2.0);
+            to.move_to(x - dx / 2.0, y - dy / 2.0);
+            to.line_to(tip_x, tip_y);
+            // Two short strokes back from the tip.
+            for turn in [0.5_f64, -0.5] {
+                let (sin, cos) = turn.sin_cos();
+                to.move_to(tip_x, tip_y);
+                to.line_to(tip_x - 0.4 * (dx * cos - dy * sin), tip_y - 0.4 * (dx * sin + dy * cos));
+            }
+        }
+    }
+    to.stroke();
 }
 
 /// Gives the canvas its size, and its place in the middle of the square.
@@ -246,9 +358,13 @@ mod tests {
 
     #[test]
     fn paper_and_ink_are_the_ends_of_the_table() {
-        let palette = Palette { paper: [251, 250, 246], ink: [29, 28, 25] };
-        assert_eq!(palette.table()[0], [251, 250, 246, 255]);
-        assert_eq!(palette.table()[255], [29, 28, 25, 255]);
+        let palette =
+            Palette { paper: [251, 250, 246], ink: [29, 28, 25], gain: [200, 90, 0], loss: [0, 90, 200] };
+        assert_eq!(palette.ink_table()[0], [251, 250, 246, 255]);
+        assert_eq!(palette.ink_table()[255], [29, 28, 25, 255]);
+        let velocity = palette.velocity_table();
+        assert_eq!([velocity[128], velocity[0]], [[251, 250, 246, 255], [0, 90, 200, 255]]);
+        assert_eq!([velocity[192], velocity[255]], [[200, 90, 0, 255]; 2]);
         assert_eq!(hex("#fbfaf6"), Some([251, 250, 246]));
         assert_eq!(hex("red"), None);
     }

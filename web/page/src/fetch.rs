@@ -5,7 +5,7 @@
 
 use js_sys::{Array, Promise, Reflect, Uint8Array};
 use leptos::prelude::window;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
@@ -38,7 +38,27 @@ pub(crate) enum FetchError {
     },
 }
 
-/// Fetches `url` (relative to the page) and calls `arrived` with the bytes so far.
+thread_local! {
+    static BASE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Says where the site's files are: beside the page, or where an element's script came from. The first to say it counts.
+pub(crate) fn set_base(base: &str) {
+    BASE.with_borrow_mut(|known| {
+        if known.is_empty() {
+            base.clone_into(known);
+        }
+    });
+}
+
+/// The whole address of a file of the site.
+pub(crate) fn resolve(url: &str) -> String {
+    BASE.with_borrow(|base| {
+        web_sys::Url::new_with_base(url, base).map_or_else(|_| url.to_owned(), |url| url.href())
+    })
+}
+
+/// Fetches `url` (relative to the site) and calls `arrived` with the bytes so far.
 pub(crate) async fn bytes(
     url: &str,
     source: Source,
@@ -79,12 +99,13 @@ pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError
 
 async fn response(url: &str, source: Source) -> Result<Response, FetchError> {
     let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
+    let whole = resolve(url);
     let asked: Promise = match source {
-        Source::Usual => window().fetch_with_str(url),
+        Source::Usual => window().fetch_with_str(&whole),
         Source::Server => {
             let options = RequestInit::new();
             options.set_cache(RequestCache::Reload);
-            window().fetch_with_str_and_init(url, &options)
+            window().fetch_with_str_and_init(&whole, &options)
         }
     };
     let response: Response = JsFuture::from(asked).await.map_err(network)?.unchecked_into();

@@ -16,9 +16,34 @@ pub(crate) struct Frame {
     pub(crate) accepted: usize,
     /// Pixels of all images, image after image.
     pub(crate) pixels: Vec<u8>,
+    /// Where the state before would have arrived, going straight on; as pixels. Empty where the run brings none.
+    pub(crate) estimate: Vec<u8>,
+    /// The velocity with which the step to this state left the one before, 128 for none. Empty where the run brings none.
+    pub(crate) velocity: Vec<u8>,
 }
 
 impl Frame {
+    /// From a frame's message and its buffer, which holds one part or three.
+    pub(crate) fn from_message(
+        t: f64,
+        times: Vec<f64>,
+        accepted: usize,
+        mut bytes: Vec<u8>,
+        views: bool,
+    ) -> Self {
+        let (mut estimate, mut velocity) = (Vec::new(), Vec::new());
+        if views && accepted > 0 {
+            let part = bytes.len() / 3;
+            velocity = bytes.split_off(2 * part);
+            estimate = bytes.split_off(part);
+        }
+        Self { t, times, accepted, pixels: bytes, estimate, velocity }
+    }
+
+    fn bytes(&self) -> usize {
+        self.pixels.len() + self.estimate.len() + self.velocity.len()
+    }
+
     /// Where one image is.
     fn time(&self, image: usize) -> f64 {
         self.times.get(image).copied().unwrap_or(self.t)
@@ -43,7 +68,7 @@ impl Film {
     pub(crate) fn begun(noise: Option<Vec<u8>>) -> Self {
         let mut film = Self::default();
         if let Some(pixels) = noise {
-            film.take(Frame { t: 0.0, times: Vec::new(), accepted: 0, pixels });
+            film.take(Frame::from_message(0.0, Vec::new(), 0, pixels, false));
         }
         film
     }
@@ -63,9 +88,7 @@ impl Film {
         self.frames.pop_if(|last| !is_kept(last.accepted, self.halvings));
         self.knots.push(frame.t);
         self.frames.push(frame);
-        while self.frames.len() > 3
-            && self.frames.iter().map(|frame| frame.pixels.len()).sum::<usize>() > most_bytes
-        {
+        while self.frames.len() > 3 && self.frames.iter().map(Frame::bytes).sum::<usize>() > most_bytes {
             self.halvings += 1;
             let (last, halvings) = (self.knots.len() - 1, self.halvings);
             self.frames.retain(|frame| frame.accepted == last || is_kept(frame.accepted, halvings));
@@ -109,6 +132,34 @@ impl Film {
         Some(picture)
     }
 
+    /// What the step that passes `t` brought along for each image: an estimate, or a velocity. After the last state, that of
+    /// the last step; `None` while no step was made, or when the run brings none.
+    fn along(&self, t: f64, read: fn(&Frame) -> &Vec<u8>) -> Option<Vec<u8>> {
+        let images = self.frames.iter().map(|frame| frame.times.len()).max()?.max(1);
+        let last = self.frames.len().checked_sub(1)?;
+        let mut all = Vec::with_capacity(self.frames.first()?.pixels.len());
+        for image in 0..images {
+            let passed = self.frames.partition_point(|frame| frame.time(image) <= t + 1e-9);
+            let bytes = read(self.frames.get(passed.clamp(1, last.max(1)))?);
+            let size = bytes.len() / images;
+            all.extend_from_slice(bytes.get(image * size..(image + 1) * size)?);
+        }
+        Some(all).filter(|all| !all.is_empty())
+    }
+
+    /// The estimate of the end at `t`; at the end, the end itself.
+    pub(crate) fn estimate(&self, t: f64) -> Option<Vec<u8>> {
+        if self.complete && t + 1e-9 >= self.reached() {
+            return self.picture(t);
+        }
+        self.along(t, |frame| &frame.estimate)
+    }
+
+    /// The velocity at `t`.
+    pub(crate) fn velocity(&self, t: f64) -> Option<Vec<u8>> {
+        self.along(t, |frame| &frame.velocity)
+    }
+
     /// FNV-1a of the last state's pixels, 16 hexadecimal digits: lets two pictures be compared without looking.
     pub(crate) fn hash(&self) -> String {
         let bytes = self.frames.last().map_or(&[][..], |frame| &frame.pixels);
@@ -129,7 +180,7 @@ mod tests {
     use super::*;
 
     fn frame(t: f64, accepted: usize, pixels: Vec<u8>) -> Frame {
-        Frame { t, times: Vec::new(), accepted, pixels }
+        Frame::from_message(t, Vec::new(), accepted, pixels, false)
     }
 
     fn film() -> Film {
@@ -158,14 +209,27 @@ mod tests {
         // The first image takes two steps, the second one waits and then takes one.
         for (accepted, times, pixels) in [(1, [0.5_f64, 0.0], [100, 0]), (2, [1.0, 0.8], [200, 80])] {
             let t = times[0].min(times[1]);
-            film.take(Frame { t, times: times.to_vec(), accepted, pixels: pixels.to_vec() });
+            film.take(Frame::from_message(t, times.to_vec(), accepted, pixels.to_vec(), false));
         }
-        film.take(Frame { t: 1.0, times: vec![1.0, 1.0], accepted: 3, pixels: vec![200, 240] });
+        film.take(Frame::from_message(1.0, vec![1.0, 1.0], 3, vec![200, 240], false));
         assert_eq!(film.picture(0.0), Some(vec![0, 0]));
         assert_eq!(film.picture(0.25), Some(vec![50, 25]));
         assert_eq!(film.picture(0.75), Some(vec![150, 75]));
         assert_eq!(film.picture(0.9), Some(vec![180, 160]));
         assert_eq!(film.picture(1.0), Some(vec![200, 240]));
+    }
+
+    #[test]
+    fn between_two_states_the_step_between_them_is_told() {
+        let mut film = Film::begun(Some(vec![10]));
+        assert_eq!((film.estimate(0.0), film.velocity(0.0)), (None, None));
+        film.take(Frame::from_message(0.5, Vec::new(), 1, vec![20, 21, 22], true));
+        film.take(Frame::from_message(1.0, Vec::new(), 2, vec![30, 31, 32], true));
+        let at = |t| (film.estimate(t).unwrap(), film.velocity(t).unwrap());
+        assert_eq!((at(0.0), at(0.4)), ((vec![21], vec![22]), (vec![21], vec![22])));
+        assert_eq!((at(0.5), at(0.9)), ((vec![31], vec![32]), (vec![31], vec![32])));
+        film.complete = true;
+        assert_eq!((film.estimate(1.0), film.velocity(1.0)), (Some(vec![30]), Some(vec![32])));
     }
 
     #[test]

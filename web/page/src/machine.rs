@@ -6,7 +6,7 @@
 use crate::catalog::Program;
 use futures::channel::oneshot;
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
-use leptos::prelude::{document, set_interval_with_handle};
+use leptos::prelude::{set_interval_with_handle, window};
 use protocol::{Backend, Fault, Looks, ToPage, ToWorker};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,6 +23,24 @@ fn script(url: &str, misstarts: u32) -> String {
     if misstarts == 0 { url.to_owned() } else { format!("{url}?again={misstarts}") }
 }
 
+/// A worker of a script. A browser starts none from another origin than the document's, which an article that shows an element
+/// may well have, and a sandboxed frame always has; there it starts from a line that imports the script, which then imports the
+/// program (the other origin has to allow that: CORS). It is no module, because Chromium starts no module from such a line in
+/// a sandboxed frame.
+fn new_worker(address: &str, options: &WorkerOptions) -> Result<Worker, JsValue> {
+    let origin = web_sys::Url::new(address)?.origin();
+    if window().location().origin()? == origin && window().origin() == origin {
+        return Worker::new_with_options(address, options);
+    }
+    let line = format!("importScripts({});", serde_json::Value::from(address));
+    let kind = web_sys::BlobPropertyBag::new();
+    kind.set_type("text/javascript");
+    let blob = web_sys::Blob::new_with_str_sequence_and_options(&Array::of1(&line.into()), &kind)?;
+    let url = web_sys::Url::create_object_url_with_blob(&blob)?;
+    options.set_type(WorkerType::Classic);
+    Worker::new_with_options(&url, options)
+}
+
 /// Seconds of silence after which a worker counts as hung.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Patience {
@@ -36,8 +54,8 @@ pub(crate) struct Patience {
 pub(crate) enum Event {
     /// A state: the message, and its pixels, 0 paper and 255 ink.
     Frame(ToPage, Vec<u8>),
-    /// The run reached its end, or failed.
-    Run(ToPage),
+    /// The run reached its end, with the numbers of its final states, or failed.
+    Run(ToPage, Vec<f32>),
     /// It is of no more use.
     Broken(Fault),
 }
@@ -90,7 +108,8 @@ impl Machine {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name(&format!("flow-digits {}", backend.id()));
-        let worker = Worker::new_with_options(&script(SCRIPT, misstarts), &options).map_err(broken)?;
+        let address = crate::fetch::resolve(&script(SCRIPT, misstarts));
+        let worker = new_worker(&address, &options).map_err(broken)?;
         let machine = Self {
             backend,
             inner: Rc::new(RefCell::new(Inner {
@@ -114,8 +133,7 @@ impl Machine {
         // The program is handed over, not copied: a machine that replaces this one gets its own.
         let bytes = wasm.slice(0, wasm.length()).buffer();
         let first = Object::new();
-        let base = document().base_uri().ok().flatten().unwrap_or_default();
-        let js = web_sys::Url::new_with_base(&script(&program.js, misstarts), &base).map_err(broken)?.href();
+        let js = crate::fetch::resolve(&script(&program.js, misstarts));
         let _ = Reflect::set(&first, &"js".into(), &js.into());
         let _ = Reflect::set(&first, &"wasm".into(), &bytes);
         let ready = machine.ask("", |answer| matches!(answer, ToPage::Ready { .. }));
@@ -175,8 +193,8 @@ impl Machine {
         }
     }
 
-    /// Begins a run; one in progress is cancelled. Whether there may still be one, in a step that nothing breaks off.
-    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan) -> bool {
+    /// Begins a run; one in progress is cancelled. With `views` each state brings its estimate and velocity. Whether there may still be one, in a step that nothing breaks off.
+    pub(crate) fn sample(&self, run: u64, plan: flow::plan::SamplePlan, views: bool) -> bool {
         let occupied = {
             let mut inner = self.inner.borrow_mut();
             inner.running = true;
@@ -184,7 +202,7 @@ impl Machine {
             inner.silent_s = 0;
             std::mem::replace(&mut inner.unended, true)
         };
-        self.say(&ToWorker::Sample { run, plan, start: protocol::Start::Noise }, None);
+        self.say(&ToWorker::Sample { run, plan, start: protocol::Start::Noise, views }, None);
         occupied
     }
 
@@ -286,7 +304,11 @@ impl Machine {
                 let buffer: ArrayBuffer = parts.get(1).unchecked_into();
                 tell(Event::Frame(message, Uint8Array::new(&buffer).to_vec()));
             }
-            ToPage::Done { .. } | ToPage::Failed { .. } => tell(Event::Run(message)),
+            ToPage::Done { .. } | ToPage::Failed { .. } => {
+                let states = parts.get(1).dyn_into::<ArrayBuffer>();
+                let states = states.map(|buffer| js_sys::Float32Array::new(&buffer).to_vec());
+                tell(Event::Run(message, states.unwrap_or_default()));
+            }
             ToPage::Fatal { fault } => self.fall(fault),
             ToPage::Alive => {}
             answer => self.answer(answer),

@@ -9,6 +9,8 @@
 //! - `address`: the plan in the address bar. `film` and `player`: states of a run, and their playback.
 //! - `part`: what a plan chooses from registries, all of it in one way. `settle`: what a model can't do is put right.
 //! - `study`: the figures of `flow-digits study`, where the site has them.
+//! - `instrument`: a session and its place in the queue; the page has several. `embed`: the element `<flow-digits>`.
+//! - `stories`: comparisons worth telling. `keepsake`: files to take away. `near`: what waits until it is seen.
 //! - `words`: every sentence a visitor reads when something is not as it should be.
 //! - `controls/`, `panels/`: one file each. `canvas`, `plot`: drawing.
 //!
@@ -25,9 +27,13 @@ mod conductor;
 mod controls;
 #[cfg(test)]
 mod easel;
+mod embed;
 mod fetch;
 mod film;
+mod instrument;
+mod keepsake;
 mod machine;
+mod near;
 mod panels;
 mod part;
 mod player;
@@ -35,17 +41,27 @@ mod plot;
 mod probe;
 mod session;
 mod settle;
+mod stories;
 mod study;
 mod words;
 
 use leptos::prelude::document;
 use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 fn main() {
     console_error_panic_hook::set_once();
+}
+
+/// Opens the article in the element `app` of the document.
+#[wasm_bindgen]
+pub fn open() {
     let Some(root) = document().get_element_by_id("app") else { return };
     root.set_inner_html("");
     if let Ok(root) = root.dyn_into() {
-        leptos::mount::mount_to(root, app::App).forget();
+        fetch::set_base(&document().base_uri().ok().flatten().unwrap_or_default());
+        let asked = address::read();
+        let engine = send_wrapper::SendWrapper::new(embed::engine(asked.backend));
+        leptos::mount::mount_to(root, move || app::App(app::AppProps { engine, asked })).forget();
     }
 }

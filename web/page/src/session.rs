@@ -5,8 +5,10 @@ use crate::film::{Film, Frame};
 use crate::words::Failure;
 use flow::plan::SamplePlan;
 use flow::schedule::KnotTable;
+use leptos::html;
 use leptos::prelude::*;
 use protocol::{Backend, RunEnd};
+use std::cell::Cell;
 
 /// How settled a change is: a slider that is being dragged changes many times before it rests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,45 @@ pub(crate) struct Notice {
     pub(crate) about: About,
     /// The sentence.
     pub(crate) sentence: String,
+}
+
+/// What is shown of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum View {
+    /// The state on its way: x_t.
+    #[default]
+    State,
+    /// Where it would arrive, going straight on.
+    Estimate,
+    /// The velocity of each pixel, by colour.
+    Velocity,
+    /// The state, and arrows: where its ink is being carried.
+    Arrows,
+}
+
+impl View {
+    /// All of them, in the order in which they are offered.
+    pub(crate) const ALL: [Self; 4] = [Self::State, Self::Estimate, Self::Velocity, Self::Arrows];
+
+    /// The name in attributes and tests.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Estimate => "estimate",
+            Self::Velocity => "velocity",
+            Self::Arrows => "arrows",
+        }
+    }
+
+    /// The name a reader sees.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::State => "Picture",
+            Self::Estimate => "Estimate of the end",
+            Self::Velocity => "Velocity",
+            Self::Arrows => "Arrows",
+        }
+    }
 }
 
 /// The plan, and how it came to be.
@@ -115,7 +156,35 @@ impl State {
     }
 }
 
-/// All signals of the instrument.
+/// What all instruments of a document share: there is one list of models and one machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    /// The models, once known.
+    pub(crate) catalog: RwSignal<Option<Catalog>>,
+    /// Where the study's figures are, if the site has any.
+    pub(crate) results: RwSignal<Option<String>>,
+    /// The machine.
+    pub(crate) badge: RwSignal<Badge>,
+    /// Bytes that came over the network.
+    pub(crate) transferred: RwSignal<u64>,
+    /// Whether the reader asked for little motion.
+    pub(crate) still: RwSignal<bool>,
+}
+
+impl Shared {
+    /// Before anything is known.
+    pub(crate) fn new() -> Self {
+        Self {
+            catalog: RwSignal::new(None),
+            results: RwSignal::new(None),
+            badge: RwSignal::new(Badge::default()),
+            transferred: RwSignal::new(0),
+            still: RwSignal::new(false),
+        }
+    }
+}
+
+/// All signals of one instrument.
 #[derive(Clone, Copy)]
 pub(crate) struct Session {
     /// What to sample.
@@ -146,6 +215,13 @@ pub(crate) struct Session {
     pub(crate) playhead: RwSignal<f64>,
     /// Whether the playhead moves by itself.
     pub(crate) playing: RwSignal<bool>,
+    /// How fast it moves; 1 takes about a second.
+    pub(crate) speed: RwSignal<f64>,
+    /// What is shown of the run.
+    pub(crate) view: RwSignal<View>,
+    /// The numbers of the final states, in pixel values (0 paper, 1 ink, but for a constant), image after
+    /// image; empty until the run is done.
+    pub(crate) states: StoredValue<Vec<f32>>,
     /// Whether the reader asked for little motion.
     pub(crate) still: RwSignal<bool>,
     /// For the live region.
@@ -154,19 +230,30 @@ pub(crate) struct Session {
     pub(crate) retries: RwSignal<u64>,
     /// Bytes that came over the network.
     pub(crate) transferred: RwSignal<u64>,
+    /// Where the picture is, for the focus when what had it goes away.
+    pub(crate) screen: NodeRef<html::Div>,
+    /// Tells the ids of this instrument from those of others in the same document.
+    pub(crate) number: u32,
+    /// Whether somebody else moves the playhead: then a run begins where it is.
+    pub(crate) follows: bool,
+}
+
+thread_local! {
+    static NUMBERS: Cell<u32> = const { Cell::new(0) };
 }
 
 impl Session {
     /// A session that begins with this plan.
-    pub(crate) fn new(plan: SamplePlan) -> Self {
+    pub(crate) fn new(shared: Shared, plan: SamplePlan) -> Self {
+        let Shared { catalog, results, badge, transferred, still } = shared;
         Self {
             wish: RwSignal::new(Wish { plan, change: None }),
-            catalog: RwSignal::new(None),
-            results: RwSignal::new(None),
+            catalog,
+            results,
             loading: RwSignal::new(Some(Loading { arrived: 0, total: 0 })),
             failure: RwSignal::new(None),
             notices: RwSignal::new(Vec::new()),
-            badge: RwSignal::new(Badge::default()),
+            badge,
             tally: RwSignal::new(Tally::default()),
             film: StoredValue::new(Film::default()),
             stale: RwSignal::new(false),
@@ -174,10 +261,29 @@ impl Session {
             untold: StoredValue::new(None),
             playhead: RwSignal::new(0.0),
             playing: RwSignal::new(false),
-            still: RwSignal::new(false),
+            speed: RwSignal::new(1.0),
+            view: RwSignal::new(View::State),
+            states: StoredValue::new(Vec::new()),
+            still,
             spoken: RwSignal::new(String::new()),
             retries: RwSignal::new(0),
-            transferred: RwSignal::new(0),
+            transferred,
+            screen: NodeRef::new(),
+            number: NUMBERS.replace(NUMBERS.get() + 1),
+            follows: false,
+        }
+    }
+
+    /// The same with a playhead that others share and somebody else moves.
+    pub(crate) fn following(self, playhead: RwSignal<f64>, playing: RwSignal<bool>) -> Self {
+        Self { playhead, playing, follows: true, ..self }
+    }
+
+    /// Gives the screen the focus, when what had it goes away: else it would be lost, and Tab begin at the top again.
+    pub(crate) fn focus_screen(self) {
+        if let Some(screen) = self.screen.get_untracked() {
+            // It fails only for elements that can't have the focus.
+            let _ = screen.focus();
         }
     }
 
@@ -268,6 +374,7 @@ impl Session {
         self.untold.set_value(Some(tally));
         if told {
             request_animation_frame(move || {
+                // Nothing, if the instrument has gone away since.
                 let untold = self.untold.try_update_value(Option::take).flatten();
                 if let Some(tally) = untold {
                     self.tally.set(tally);

@@ -14,6 +14,11 @@ pub(crate) struct Failure {
     pub(crate) text: String,
 }
 
+/// The instrument is no longer there; nobody reads this.
+pub(crate) fn gone() -> Failure {
+    Failure { title: "Gone", text: String::new() }
+}
+
 /// The site's lists could not be read.
 pub(crate) fn lists_missing(error: &FetchError) -> Failure {
     Failure {

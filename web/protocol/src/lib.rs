@@ -20,6 +20,10 @@ pub use start::Start;
 /// Version of these messages.
 pub const VERSION: u32 = 5;
 
+/// The velocity, in pixel values (0 paper, 1 ink) per unit of time, that the greatest byte of a frame's velocities stands
+/// for; 128 is none, and what is greater is cut off there.
+pub const VELOCITY_RANGE: f32 = 4.0;
+
 /// The batch sizes at which a worker times one evaluation: a single large digit, and the grid that opens the page.
 pub const MEASURED_BATCHES: [usize; 2] = [1, 16];
 
@@ -93,6 +97,9 @@ pub enum ToWorker {
         /// What it begins with, which says whether a buffer comes along.
         #[serde(default)]
         start: Start,
+        /// Whether each frame brings the estimate and the velocity of its states along.
+        #[serde(default)]
+        views: bool,
     },
     /// Follow the flow backwards from pictures to the noise that it makes them from, under the plan's solver, steps, digit and
     /// guidance; the plan's seed is not looked at. The digit `any` is no class at all, for every picture. Otherwise like
@@ -160,7 +167,11 @@ pub enum ToPage {
     /// Something long goes on that has nothing to show, such as steps that are rejected: a worker that says this is
     /// not one that hangs.
     Alive,
-    /// A state was accepted. Buffer: its pixels ([`Looks::pixels`]), image after image.
+    /// A state was accepted. Buffer: its pixels ([`Looks::pixels`]), image after image. After the first frame of a run with
+    /// `views`, two more pictures of each image follow, all estimates and then all velocities, both of the step from the
+    /// state before to this one: the mean velocity v = (x' - x) / (t' - t) as [`Looks::velocity`], and where the state before
+    /// would arrive at t = 1 going on with it, x + (1 - t) v, as pixels. An image that did not move has an estimate of itself
+    /// and no velocity.
     Frame {
         /// The run's number.
         run: u64,
@@ -244,6 +255,18 @@ impl Looks {
     #[must_use]
     pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
         pixels.iter().map(|byte| (f32::from(*byte) / 255.0 - self.mean) / self.std).collect()
+    }
+
+    /// Velocities in model units per unit of time as bytes: 128 is none, less takes ink away, more brings it, by
+    /// [`VELOCITY_RANGE`].
+    #[must_use]
+    pub fn velocity(&self, velocity: &[f32]) -> Vec<u8> {
+        let byte = |&value: &f32| {
+            let part = (value * self.std / VELOCITY_RANGE).clamp(-1.0, 1.0);
+            // Between 1 and 255.
+            (128.0 + 127.0 * part).round() as u8
+        };
+        velocity.iter().map(byte).collect()
     }
 
     /// The pixels of the noise that a plan begins with. `None` of latents, whose noise has to be decoded.
@@ -372,7 +395,7 @@ mod tests {
     #[test]
     fn a_plan_crosses_in_its_text_form() {
         let plan: SamplePlan = "solver=rk4&schedule=shift:k=3&digit=7&count=4".parse().unwrap();
-        let text = same(&ToWorker::Sample { run: 3, plan: plan.clone(), start: Start::Noise });
+        let text = same(&ToWorker::Sample { run: 3, plan: plan.clone(), start: Start::Noise, views: true });
         assert!(text.contains(&plan.to_string()), "{text}");
         let text = same(&ToWorker::Invert { run: 4, plan: plan.clone(), at: 0.25 });
         assert!(text.contains(&plan.to_string()), "{text}");
@@ -398,6 +421,12 @@ mod tests {
     fn a_state_becomes_pixels_between_paper_and_ink() {
         // 255 (0.5 + 0.25 v) = 127.5, 255, 0 and, beyond ink, 255.
         assert_eq!(LOOKS.pixels(&[0.0, 2.0, -2.0, 9.0]), Some(vec![128, 255, 0, 255]));
+    }
+
+    #[test]
+    fn a_velocity_is_a_byte_around_128_and_cut_off_at_its_range() {
+        // In pixels: 0, a quarter of the range (1 / 4 of 4.0 at std 0.25: 4), and far beyond either end.
+        assert_eq!(LOOKS.velocity(&[0.0, 4.0, 99.0, -99.0]), [128, 160, 255, 1]);
     }
 
     #[test]

@@ -76,11 +76,11 @@ pub(crate) fn take(message: ToWorker, buffer: Option<ArrayBuffer>) {
                 desk.requests.push_back(Request::SelfTest { model, answer: bytes() });
             }
             ToWorker::Measure { model } => desk.requests.push_back(Request::Measure { model }),
-            ToWorker::Sample { run, plan, start } => {
-                desk.begin(run, Errand { plan, way: Way::Forth(start), bytes: bytes() });
+            ToWorker::Sample { run, plan, start, views } => {
+                desk.begin(run, Errand { plan, way: Way::Forth(start), bytes: bytes(), views });
             }
             ToWorker::Invert { run, plan, at } => {
-                desk.begin(run, Errand { plan, way: Way::Back { at }, bytes: bytes() });
+                desk.begin(run, Errand { plan, way: Way::Back { at }, bytes: bytes(), views: false });
             }
             ToWorker::Cancel => {
                 desk.run = None;
@@ -142,7 +142,7 @@ async fn sample(run: u64, errand: &Errand) {
         Err(fault) => Err(fault),
     };
     match outcome {
-        Ok(Some((done, numbers))) => post::say_with(&done, &protocol::start::bytes(&numbers)),
+        Ok(Some((done, states))) => post::say_with(&done, &states),
         Ok(None) => {}
         Err(fault) => post::say(&ToPage::Failed { run, fault }),
     }

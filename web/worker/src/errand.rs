@@ -9,7 +9,6 @@ use flow::plan::{Digit, SamplePlan};
 use protocol::{Fault, Start, start};
 
 /// Which way a run goes.
-#[derive(Clone)]
 pub(crate) enum Way {
     /// From this to data.
     Forth(Start),
@@ -21,7 +20,6 @@ pub(crate) enum Way {
 }
 
 /// A run that the page asked for.
-#[derive(Clone)]
 pub(crate) struct Errand {
     /// How to go.
     pub(crate) plan: SamplePlan,
@@ -29,6 +27,8 @@ pub(crate) struct Errand {
     pub(crate) way: Way,
     /// The bytes that came along; none of most ways.
     pub(crate) bytes: Vec<u8>,
+    /// Whether each frame brings the estimate and the velocity of its states along.
+    pub(crate) views: bool,
 }
 
 /// What a run begins with.
@@ -44,7 +44,7 @@ pub(crate) struct Beginning {
 impl Errand {
     /// A plan from its own noise.
     pub(crate) fn plain(plan: SamplePlan) -> Self {
-        Self { plan, way: Way::Forth(Start::Noise), bytes: Vec::new() }
+        Self { plan, way: Way::Forth(Start::Noise), bytes: Vec::new(), views: false }
     }
 
     /// The class of each image.
@@ -68,7 +68,7 @@ impl Errand {
 
     /// The states that the run begins with.
     pub(crate) fn begin(&self, model: &Model, run: Option<u64>) -> Result<Beginning, Fault> {
-        let Self { plan, way, bytes } = self;
+        let Self { plan, way, bytes, .. } = self;
         let [channels, height, width] = model.state;
         let length = channels * height * width;
         let noise = || flow::noise::batch(plan.seed, 0..plan.count as u64, length);

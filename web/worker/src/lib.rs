@@ -7,6 +7,7 @@
 //! - `shelf`: models, verified before they are built.
 //! - `errand`: what a run is sent out for and begins with: noise, states of the page's own, pictures to be turned into noise.
 //! - `sampling`: a plan from its beginning to its last state, over `flow::integrate`.
+//! - `views`: estimate and velocity of each step, without evaluations.
 //! - `attention`: the page is heard between steps that are rejected, too.
 //! - `trial`: the self-test against the stored answer, and the timing of evaluations.
 //! - `device`, `post`, `pause`: open a device, answer the page, let the event loop breathe.
@@ -23,6 +24,7 @@ mod post;
 mod sampling;
 mod shelf;
 mod trial;
+mod views;
 
 use js_sys::ArrayBuffer;
 use protocol::{Backend, Fault, ToPage};

@@ -8,6 +8,7 @@
 use crate::attention::{Attending, Attentive};
 use crate::errand::{Beginning, Errand, Way};
 use crate::shelf::Model;
+use crate::views::{Moment, of_step};
 use crate::{desk, pause, post};
 use burn::tensor::Tensor;
 use flow::field::Field;
@@ -90,41 +91,47 @@ pub(crate) async fn serve(
     cast: Cast<'_>,
     run_number: u64,
     errand: &Errand,
-) -> Result<Option<(ToPage, Vec<f32>)>, Fault> {
+) -> Result<Option<(ToPage, Vec<u8>)>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::worked_ms();
     let mut fault = None;
-    let mut last = Vec::new();
+    let mut before: Option<Moment> = None;
     let model = cast.model;
     let outcome = integrated(cast, errand, Some(run_number), async |report| {
-        // Decoding is no evaluation, and its time is not one's: the state itself is read first.
-        let shown = match &model.decoder {
-            Some(_) if report.accepted > 0 => numbers(report.x.x.clone()).await.map(|_| ()),
-            _ => Ok(()),
-        };
+        // Reading the state waits for the device.
+        let states = numbers(report.x.x.clone()).await;
         let decoding_ms = pause::worked_ms();
-        let state = match shown {
-            Ok(()) => numbers(model.shown(report.x.x.clone())).await,
+        let now = match states {
+            Ok(states) => moment(model, &report, errand.plan.count, states).await,
             Err(what) => Err(what),
         };
-        let state = match state {
-            Ok(state) => state,
+        let step = match (&now, &before) {
+            (Ok(after), Some(before)) if errand.views => of_step(model, before, after).await.map(Some),
+            _ => Ok(None),
+        };
+        let (now, step) = match now.and_then(|now| Ok((now, step?))) {
+            Ok(both) => both,
             Err(what) => {
                 fault = Some(what);
                 return ControlFlow::Break(());
             }
         };
-        let decoded_ms = if model.decoder.is_some() { pause::worked_ms() - decoding_ms } else { 0.0 };
+        // Neither decoding nor the views are an evaluation, and their time is not one's.
+        let decoded_ms = pause::worked_ms() - decoding_ms;
         // The first report is the noise: nothing was evaluated yet, and what it took was its making.
         if report.accepted > 0 {
             worked_ms += pause::worked_ms() - began_ms - decoded_ms;
         }
         let evaluations = if model.evaluated { report.evaluations } else { 0 };
-        let Some(pixels) = model.looks.pixels(&state) else {
+        let Some(mut bytes) = model.looks.pixels(&now.shown) else {
             fault = Some(Fault::NotFinite { t: report.t });
             return ControlFlow::Break(());
         };
-        last = state;
+        if let Some((estimate, velocity)) = step {
+            bytes.extend(estimate);
+            bytes.extend(velocity);
+        }
+        before = Some(now);
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
@@ -136,7 +143,7 @@ pub(crate) async fn serve(
             count: errand.plan.count,
         };
         if desk::wants(run_number) {
-            post::say_with(&frame, &pixels);
+            post::say_with(&frame, &bytes);
         }
         pause::breathe().await;
         began_ms = pause::worked_ms();
@@ -156,10 +163,11 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
-    if matches!(errand.way, Way::Forth(Start::Filled)) {
+    let last = match errand.way {
         // What is known was put in its place after the last state was seen.
-        last = numbers(outcome.x.x).await?;
-    }
+        Way::Forth(Start::Filled) => numbers(outcome.x.x).await?,
+        _ => before.map(|last| last.shown).unwrap_or_default(),
+    };
     let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
     let done = ToPage::Done {
         run: run_number,
@@ -171,7 +179,21 @@ pub(crate) async fn serve(
         fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
         evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
     };
-    Ok(desk::wants(run_number).then_some((done, last)))
+    Ok(desk::wants(run_number).then_some((done, protocol::start::bytes(&last))))
+}
+
+/// A report's numbers, read, and what is shown of them.
+async fn moment(
+    model: &Model,
+    report: &Report<'_, Attentive>,
+    count: usize,
+    states: Vec<f32>,
+) -> Result<Moment, Fault> {
+    let shown = match &model.decoder {
+        Some(_) => numbers(model.shown(report.x.x.clone())).await?,
+        None => states.clone(),
+    };
+    Ok(Moment::new(report, count, states, shown))
 }
 
 /// The numbers of a tensor, read without blocking.

@@ -1,31 +1,37 @@
-//! What happens behind the instrument: fetch, start, verify, sample, take over, fall back.
+//! What happens behind the instruments: fetch, start, verify, sample, take over, fall back.
+//!
+//! A document has one engine, with one machine that computes, and any number of clients: the page's instrument, the panes of
+//! a comparison, elements in somebody's article. Each client wishes for one plan at a time; runs take turns, and a newer
+//! wish of the same client ends its older one. A wish that a reader is waiting for goes before those that nobody asked for
+//! just now.
 //!
 //! The CPU program starts first, because it is small and runs everywhere. After the first picture the GPU program is fetched
 //! behind it; it must reproduce a stored answer, and it takes over if it is faster. When it is lost later, the
-//! CPU takes the same plan over. One task at a time prepares machines and models, and it always looks at the newest wish.
+//! CPU takes the same plan over.
 //!
-//! - `stock`: what was fetched. `prepare`: a machine with a verified model. `run`: frames onto the screen. `takeover`: the
-//!   GPU behind.
+//! - `turns`: who is next. `stock`: what was fetched. `prepare`: a machine with a verified model. `run`: frames onto the
+//!   screen. `takeover`: the GPU behind.
 
 mod prepare;
 mod run;
 mod stock;
 mod takeover;
+mod turns;
 
 use crate::catalog::{Catalog, Site};
 use crate::fetch;
 use crate::film::Film;
 use crate::machine::Machine;
-use crate::session::{About, Badge, Session};
+use crate::session::{About, Badge, Session, Shared};
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use protocol::{Backend, Fault};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use stock::Stock;
+use turns::Turns;
 
 /// How often a broken CPU program is started again before the reader is told.
 const CPU_RESTARTS: u32 = 1;
@@ -38,21 +44,19 @@ struct Lists {
     manifest: String,
 }
 
-struct Behind {
-    session: Session,
+/// What all clients share.
+pub(crate) struct Engine {
+    shared: Shared,
     forced: Option<Backend>,
-    /// Whether the wish names a model; else the manifest says which comes first.
-    names_model: Cell<bool>,
     stock: Stock,
     machines: RefCell<HashMap<&'static str, Machine>>,
     chosen: Cell<Backend>,
-    wished: RefCell<Option<SamplePlan>>,
-    /// Whether the newest wish is in the middle of a gesture.
-    dragging: Cell<bool>,
-    /// A run that waits off screen until it is complete, to replace the picture in place.
-    coming: RefCell<Option<Film>>,
-    preparing: Cell<bool>,
-    /// The number of the run on screen, and what computes it.
+    clients: RefCell<Vec<Weak<Client>>>,
+    turns: RefCell<Turns<Rc<Client>, SamplePlan>>,
+    /// Told when the turn in progress is over.
+    over: RefCell<Option<futures::channel::oneshot::Sender<()>>>,
+    serving: Cell<bool>,
+    /// The number of the newest run, and what computes it.
     run: Cell<u64>,
     running_on: Cell<Option<Backend>>,
     gpu_tried: Cell<bool>,
@@ -63,73 +67,97 @@ struct Behind {
     misstarts: Cell<u32>,
 }
 
-/// The conductor's handle.
-#[derive(Clone)]
-pub(crate) struct Conductor(Rc<Behind>);
-
-impl Conductor {
-    /// A conductor for a session; `forced` is the machine that the address asks for, `names_model` whether it names a model.
-    pub(crate) fn new(session: Session, forced: Option<Backend>, names_model: bool) -> Self {
-        Self(Rc::new(Behind {
-            session,
+impl Engine {
+    /// An engine without clients; `forced` is the machine that the address asks for.
+    pub(crate) fn new(shared: Shared, forced: Option<Backend>) -> Rc<Self> {
+        Rc::new(Self {
+            shared,
             forced,
-            names_model: Cell::new(names_model),
             stock: Stock::default(),
             machines: RefCell::default(),
             chosen: Cell::new(forced.unwrap_or(Backend::Cpu)),
-            wished: RefCell::default(),
-            dragging: Cell::new(false),
-            coming: RefCell::default(),
-            preparing: Cell::new(false),
+            clients: RefCell::default(),
+            turns: RefCell::new(Turns::default()),
+            over: RefCell::default(),
+            serving: Cell::new(false),
             run: Cell::new(0),
             running_on: Cell::new(None),
             gpu_tried: Cell::new(forced.is_some()),
             proven: RefCell::default(),
             cpu_restarts: Cell::new(0),
             misstarts: Cell::new(0),
-        }))
+        })
     }
 
-    /// Asks for a plan, in the middle of a gesture or not. The newest wish counts; a run in progress ends.
-    pub(crate) fn wish(&self, plan: SamplePlan, dragging: bool) {
+    /// The signals of all clients.
+    pub(crate) fn shared(&self) -> Shared {
+        self.shared
+    }
+
+    /// Clients that are still there.
+    fn living(&self) -> Vec<Rc<Client>> {
+        self.clients.borrow().iter().filter_map(Weak::upgrade).filter(|client| !client.closed.get()).collect()
+    }
+}
+
+/// One instrument, as the engine sees it.
+struct Client {
+    session: Session,
+    /// Whether the wish names a model; else the manifest says which comes first.
+    names_model: Cell<bool>,
+    /// Whether each state brings its estimate and velocity along.
+    views: bool,
+    /// Whether the newest wish is in the middle of a gesture.
+    dragging: Cell<bool>,
+    /// A run that waits off screen until it is complete, to replace the picture in place.
+    coming: RefCell<Option<Film>>,
+    /// Its signals are gone: they must not be touched any more.
+    closed: Cell<bool>,
+}
+
+/// The conductor's handle: the engine, on behalf of one client.
+#[derive(Clone)]
+pub(crate) struct Conductor(Rc<Engine>, Rc<Client>);
+
+impl Conductor {
+    /// A new client of the engine. `names_model` is whether its first plan names a model; `views`, whether its runs bring
+    /// estimates and velocities along.
+    pub(crate) fn new(engine: &Rc<Engine>, session: Session, names_model: bool, views: bool) -> Self {
+        let client = Rc::new(Client {
+            session,
+            names_model: Cell::new(names_model),
+            views,
+            dragging: Cell::new(false),
+            coming: RefCell::default(),
+            closed: Cell::new(false),
+        });
+        let mut clients = engine.clients.borrow_mut();
+        clients.retain(|client| client.strong_count() > 0);
+        clients.push(Rc::downgrade(&client));
+        Self(engine.clone(), client)
+    }
+
+    fn session(&self) -> Session {
+        self.1.session
+    }
+
+    /// Asks for a plan, in the middle of a gesture or not. The newest wish of a client counts. An `urgent` one, which a
+    /// reader waits for, goes before those of other clients.
+    pub(crate) fn wish(&self, plan: SamplePlan, dragging: bool, urgent: bool) {
         // What is on screen is no longer what is asked for, and what was said of it is no longer true.
-        let session = self.0.session;
-        self.0.dragging.set(dragging);
+        let session = self.session();
+        self.1.dragging.set(dragging);
         session.stale.set(true);
         session.spoken.set(String::new());
         session.replace_notices(About::Run, Vec::new());
         session.show(|film| film.complete = false);
-        self.take(plan);
+        self.take(plan, urgent);
     }
 
-    /// Ends the run in progress, and prepares the plan's.
-    fn take(&self, plan: SamplePlan) {
-        // What the run before still says no longer counts.
-        self.0.run.set(self.0.run.get() + 1);
-        *self.0.coming.borrow_mut() = None;
-        for machine in self.0.machines.borrow().values() {
-            machine.cancel();
-        }
-        *self.0.wished.borrow_mut() = Some(plan);
-        if !self.0.preparing.replace(true) {
-            let conductor = self.clone();
-            spawn_local(async move {
-                while let Some(plan) = conductor.newest() {
-                    let prepared = conductor.prepare(&plan).await;
-                    if conductor.0.wished.borrow().is_none() {
-                        match prepared {
-                            Ok((machine, plan)) => conductor.run(&machine, plan),
-                            Err(failure) => conductor.fail(failure),
-                        }
-                    }
-                }
-                conductor.0.preparing.set(false);
-            });
-        }
-    }
-
-    fn newest(&self) -> Option<SamplePlan> {
-        self.0.wished.borrow_mut().take()
+    /// The instrument goes away: nothing of it is touched from now on.
+    pub(crate) fn close(&self) {
+        self.1.closed.set(true);
+        self.leave();
     }
 
     fn machine(&self, backend: Backend) -> Option<Machine> {
@@ -137,12 +165,12 @@ impl Conductor {
     }
 
     fn fail(&self, failure: Failure) {
-        let session = self.0.session;
+        let session = self.session();
         for machine in self.0.machines.borrow().values() {
             machine.cancel();
         }
         self.0.running_on.set(None);
-        *self.0.coming.borrow_mut() = None;
+        *self.1.coming.borrow_mut() = None;
         session.stale.set(false);
         session.loading.set(None);
         session.playing.set(false);
@@ -150,6 +178,7 @@ impl Conductor {
         session.spoken.set(String::new());
         session.failure.set(Some(failure));
         session.transferred.set(fetch::transferred());
+        self.end_turn();
     }
 
     fn lose(&self, backend: Backend, fault: &Fault) {
@@ -160,7 +189,7 @@ impl Conductor {
             Backend::Cpu if self.0.chosen.get() == Backend::Gpu => {}
             Backend::Cpu if self.0.cpu_restarts.get() < CPU_RESTARTS => {
                 self.0.cpu_restarts.set(self.0.cpu_restarts.get() + 1);
-                self.0.session.notice(About::Machine, words::cpu_restarted());
+                self.session().notice(About::Machine, words::cpu_restarted());
                 self.again();
             }
             Backend::Cpu => self.fail(words::machine_failed(&self.label(), fault)),
@@ -171,7 +200,7 @@ impl Conductor {
         let was_chosen = self.0.chosen.replace(Backend::Cpu) == Backend::Gpu;
         self.dismiss(Backend::Gpu);
         if was_chosen {
-            self.0.session.notice(About::Machine, words::gpu_lost());
+            self.session().notice(About::Machine, words::gpu_lost());
             self.reason(Backend::Cpu, words::after_gpu());
             if self.0.running_on.get() == Some(Backend::Gpu) {
                 self.again();
@@ -190,10 +219,10 @@ impl Conductor {
     }
 
     fn again(&self) {
-        self.wish(self.0.session.wish.with_untracked(|wish| wish.plan.clone()), false);
+        self.wish(self.session().wish.with_untracked(|wish| wish.plan.clone()), false, true);
     }
 
     fn reason(&self, backend: Backend, reason: String) {
-        self.0.session.badge.set(Badge { backend: Some(backend), reason });
+        self.0.shared.badge.set(Badge { backend: Some(backend), reason });
     }
 }

@@ -44,6 +44,9 @@ impl Conductor {
     pub(super) async fn prepare(&self, plan: &SamplePlan) -> Result<(Machine, SamplePlan), Failure> {
         let behind = &self.0;
         let lists = self.lists().await?;
+        if self.1.closed.get() {
+            return Err(words::gone());
+        }
         let entry = self.model(&lists, &plan.model).ok_or_else(|| {
             behind.stock.distrust_lists();
             words::lists_unreadable(MANIFEST)
@@ -97,7 +100,7 @@ impl Conductor {
             }
             Err(no) => return Err(no.failure),
         };
-        if behind.session.badge.with_untracked(|badge| badge.backend.is_none()) {
+        if behind.shared.badge.with_untracked(|badge| badge.backend.is_none()) {
             let reason =
                 if behind.forced.is_some() { words::forced(Backend::Cpu) } else { words::cpu_first() };
             self.reason(Backend::Cpu, reason);
@@ -107,7 +110,7 @@ impl Conductor {
 
     /// Puts right what the plan's model can't do; a wish that came before the list of models was known could not be.
     fn settle(&self, lists: &Lists, plan: SamplePlan) -> SamplePlan {
-        let session = self.0.session;
+        let session = self.session();
         let (settled, told) = settled(&plan, &lists.catalog);
         if settled != plan && session.wish.with_untracked(|wish| wish.plan == plan) {
             for sentence in told {
@@ -121,18 +124,17 @@ impl Conductor {
     /// The model that is asked for, or the manifest's first choice when nothing or nothing known is asked for; then
     /// the wish is put right.
     fn model<'a>(&self, lists: &'a Lists, id: &str) -> Option<&'a Entry> {
-        let behind = &self.0;
-        let named = behind.names_model.replace(true);
+        let named = self.1.names_model.replace(true);
         if let Some(entry) = lists.catalog.entry(id).filter(|_| named) {
             return Some(entry);
         }
         let entry = lists.catalog.entry(&lists.catalog.default)?;
         if named {
             let known: Vec<&str> = lists.catalog.velocities().map(|entry| entry.id.as_str()).collect();
-            behind.session.notice(About::Address, words::model_unknown(id, &entry.label, &known));
+            self.session().notice(About::Address, words::model_unknown(id, &entry.label, &known));
         }
         if entry.id != id {
-            behind.session.wish.update(|wish| {
+            self.session().wish.update(|wish| {
                 wish.plan.model.clone_from(&entry.id);
                 wish.change = None;
             });
@@ -204,8 +206,8 @@ impl Conductor {
         patience: Option<Patience>,
     ) -> Result<Machine, Fault> {
         let (stock, misstarts) = (&self.0.stock, self.0.misstarts.get());
-        let (conductor, wasm) = (self.clone(), stock.file(&program.wasm));
-        let tell = move |event| conductor.hear(backend, event);
+        let (engine, wasm) = (self.0.clone(), stock.file(&program.wasm));
+        let tell = move |event| engine.hear(backend, event);
         let started = Machine::start(backend, program, &wasm, patience, misstarts, tell);
         let machine = started.await.inspect_err(|_| {
             self.0.misstarts.set(self.0.misstarts.get() + 1);

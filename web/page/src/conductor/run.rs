@@ -1,6 +1,6 @@
 //! A run: its frames go to the film on screen, or wait off screen until they can replace the picture in place.
 
-use super::Conductor;
+use super::{Conductor, Engine};
 use crate::film::{Film, Frame};
 use crate::machine::{Event, Machine};
 use crate::session::{About, Tally};
@@ -8,6 +8,7 @@ use crate::{fetch, player, words};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
 use protocol::{Backend, ToPage};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a picture may take to replace the one before it in place, while a slider is dragged. A run that takes longer
@@ -18,10 +19,29 @@ const IN_PLACE_MS: u64 = 500;
 /// many digits that may take long; a new one with the same program is ready in less than a second.
 const HEEDLESS_MS: u64 = 1_000;
 
+impl Engine {
+    /// Whoever's turn it is hears what the machine tells of it; of a machine that broke while nobody had a turn, anybody.
+    pub(super) fn hear(self: &Rc<Self>, backend: Backend, event: Event) {
+        let current = self.current();
+        let client = match &event {
+            Event::Frame(ToPage::Frame { run, .. }, _)
+            | Event::Run(ToPage::Done { run, .. } | ToPage::Failed { run, .. }, _) => {
+                current.filter(|_| *run == self.run.get())
+            }
+            _ => current.or_else(|| self.living().into_iter().next()),
+        };
+        if let Some(client) = client.filter(|client| !client.closed.get()) {
+            Conductor(self.clone(), client).hear(backend, event);
+        } else if matches!(event, Event::Broken(_)) {
+            self.machines.borrow_mut().remove(backend.id());
+        }
+    }
+}
+
 impl Conductor {
     pub(super) fn run(&self, machine: &Machine, plan: SamplePlan) {
         let behind = &self.0;
-        let session = behind.session;
+        let session = self.session();
         let run = behind.run.get();
         behind.running_on.set(Some(machine.backend));
         for other in behind.machines.borrow().values().filter(|other| other.backend != machine.backend) {
@@ -33,8 +53,8 @@ impl Conductor {
         // The noise needs no network: it is on screen before the machine has time for it.
         let noise = machine.looks(&plan.model).and_then(|looks| looks.noise(&plan));
         let film = Film::begun(noise);
-        if behind.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
-            *behind.coming.borrow_mut() = Some(film);
+        if self.1.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
+            *self.1.coming.borrow_mut() = Some(film);
             let conductor = self.clone();
             set_timeout(
                 move || {
@@ -49,14 +69,13 @@ impl Conductor {
             session.show(|shown| *shown = film);
             player::restart(session);
         }
-        let occupied = machine.sample(run, plan.clone());
+        let occupied = machine.sample(run, plan.clone(), self.1.views);
         if occupied && machine.backend == Backend::Cpu {
             let (conductor, machine) = (self.clone(), machine.clone());
             let replace = move || {
-                let newest = conductor.0.run.get() == run && !conductor.0.preparing.get();
-                if newest && machine.is_heedless() {
+                if conductor.0.run.get() == run && machine.is_heedless() {
                     conductor.dismiss(Backend::Cpu);
-                    conductor.take(plan);
+                    conductor.take(plan, true);
                 }
             };
             set_timeout(replace, Duration::from_millis(HEEDLESS_MS));
@@ -65,8 +84,8 @@ impl Conductor {
 
     /// Shows a run that waits off screen as it forms, from the beginning.
     fn reveal(&self) {
-        if let Some(coming) = self.0.coming.borrow_mut().take() {
-            let session = self.0.session;
+        if let Some(coming) = self.1.coming.borrow_mut().take() {
+            let session = self.session();
             session.stale.set(coming.frames.is_empty());
             session.show(|film| *film = coming);
             player::restart(session);
@@ -75,8 +94,8 @@ impl Conductor {
 
     /// Adds a state to the film that the current run makes, on screen or off.
     fn film(&self, frame: Frame, tally: Tally) {
-        let session = self.0.session;
-        match &mut *self.0.coming.borrow_mut() {
+        let session = self.session();
+        match &mut *self.1.coming.borrow_mut() {
             Some(coming) => {
                 coming.take(frame);
                 session.tally.set(tally);
@@ -90,35 +109,30 @@ impl Conductor {
         }
     }
 
-    pub(super) fn hear(&self, backend: Backend, event: Event) {
-        let behind = &self.0;
+    /// What a machine tells about the client's run, or about itself during it.
+    fn hear(&self, backend: Backend, event: Event) {
+        let session = self.session();
         match event {
-            Event::Frame(
-                ToPage::Frame { run, t, times, accepted, evaluations, evaluation_ms, .. },
-                pixels,
-            ) => {
-                if run != behind.run.get() {
-                    return;
-                }
+            Event::Frame(ToPage::Frame { t, times, accepted, evaluations, evaluation_ms, .. }, bytes) => {
                 let tally = Tally { evaluations, evaluation_ms, accepted, ..Tally::default() };
-                self.film(Frame { t, times, accepted, pixels }, tally);
+                self.film(Frame::from_message(t, times, accepted, bytes, self.1.views), tally);
             }
-            Event::Run(ToPage::Done {
-                run,
-                end,
-                t,
-                accepted,
-                rejected,
-                evaluations,
-                fewest_evaluations,
-                evaluation_ms,
-            }) => {
-                if run != behind.run.get() {
-                    return;
-                }
-                let session = behind.session;
-                behind.running_on.set(None);
-                let in_place = behind.coming.borrow_mut().take();
+            Event::Run(
+                ToPage::Done {
+                    end,
+                    t,
+                    accepted,
+                    rejected,
+                    evaluations,
+                    fewest_evaluations,
+                    evaluation_ms,
+                    ..
+                },
+                states,
+            ) => {
+                self.0.running_on.set(None);
+                let in_place = self.1.coming.borrow_mut().take();
+                session.states.set_value(self.in_pixels(states));
                 session.show(|film| {
                     if let Some(coming) = in_place {
                         *film = coming;
@@ -140,12 +154,10 @@ impl Conductor {
                 player::settle(session);
                 self.speak(fewest_evaluations, evaluations);
                 session.transferred.set(fetch::transferred());
+                self.end_turn();
                 self.consider_gpu();
             }
-            Event::Run(ToPage::Failed { run, fault }) => {
-                if run != behind.run.get() {
-                    return;
-                }
+            Event::Run(ToPage::Failed { run, fault }, _) => {
                 leptos::logging::warn!("run {run} on the {}: {fault}", backend.label());
                 if backend == Backend::Gpu {
                     self.lose_gpu();
@@ -154,12 +166,20 @@ impl Conductor {
                 }
             }
             Event::Broken(fault) => self.lose(backend, &fault),
-            Event::Frame(..) | Event::Run(_) => {}
+            Event::Frame(..) | Event::Run(..) => {}
         }
     }
 
+    /// Model values as differences of pixel values.
+    fn in_pixels(&self, states: Vec<f32>) -> Vec<f32> {
+        let model = self.session().wish.with_untracked(|wish| wish.plan.model.clone());
+        let looks = self.0.machines.borrow().values().find_map(|machine| machine.looks(&model));
+        let std = looks.map_or(1.0, |looks| looks.std);
+        states.into_iter().map(|value| value * std).collect()
+    }
+
     fn speak(&self, fewest: usize, most: usize) {
-        let session = self.0.session;
+        let session = self.session();
         let sentence = session.wish.with_untracked(|wish| {
             let digits = words::counted(wish.plan.count, "digit");
             let solver = wish.plan.solver.choice().entry().label;
@@ -169,7 +189,7 @@ impl Conductor {
     }
 
     pub(super) fn label(&self) -> String {
-        let id = self.0.session.wish.with_untracked(|wish| wish.plan.model.clone());
+        let id = self.session().wish.with_untracked(|wish| wish.plan.model.clone());
         let lists = self.0.stock.lists();
         let entry = lists.as_ref().and_then(|lists| lists.catalog.entry(&id));
         entry.map_or(id, |entry| entry.label.clone())

@@ -76,8 +76,8 @@ impl Conductor {
             Ok(lists) => {
                 stock.outdated.set(false);
                 *stock.lists.borrow_mut() = Some(lists.clone());
-                self.0.session.catalog.set(Some(lists.catalog.clone()));
-                self.0.session.results.set(lists.site.results.clone());
+                self.0.shared.catalog.set(Some(lists.catalog.clone()));
+                self.0.shared.results.set(lists.site.results.clone());
                 Ok(lists)
             }
             Err(failure) => {
@@ -109,7 +109,7 @@ impl Conductor {
         needed: &[(String, u64)],
         shown: bool,
     ) -> Result<(), (String, FetchError)> {
-        let (session, stock) = (self.0.session, &self.0.stock);
+        let stock = &self.0.stock;
         let missing: Vec<_> =
             needed.iter().filter(|(url, _)| !stock.files.borrow().contains_key(url)).cloned().collect();
         if missing.is_empty() {
@@ -117,8 +117,8 @@ impl Conductor {
         }
         let total = missing.iter().map(|(_, bytes)| bytes).sum();
         let arrived = Rc::new(RefCell::new(vec![0_u64; missing.len()]));
-        if shown {
-            session.loading.set(Some(Loading { arrived: 0, total }));
+        if shown && !self.1.closed.get() {
+            self.session().loading.set(Some(Loading { arrived: 0, total }));
         }
         let fetches = missing.iter().enumerate().map(|(index, (url, _))| {
             let arrived = arrived.clone();
@@ -127,7 +127,7 @@ impl Conductor {
                     arrived.borrow_mut()[index] = so_far;
                     if shown {
                         let arrived = arrived.borrow().iter().sum();
-                        session.loading.set(Some(Loading { arrived, total }));
+                        self.tell_all(Loading { arrived, total });
                     }
                 })
                 .await
@@ -141,7 +141,16 @@ impl Conductor {
             }
         });
         try_join_all(fetches).await?;
-        session.transferred.set(fetch::transferred());
+        self.0.shared.transferred.set(fetch::transferred());
         Ok(())
+    }
+
+    /// What is coming is coming for everybody who waits for it.
+    fn tell_all(&self, loading: Loading) {
+        for client in self.0.living() {
+            if client.session.loading.with_untracked(Option::is_some) {
+                client.session.loading.set(Some(loading));
+            }
+        }
     }
 }

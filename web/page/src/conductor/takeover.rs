@@ -22,7 +22,7 @@ impl Conductor {
                 conductor.dismiss(Backend::Gpu);
                 conductor.reason(Backend::Cpu, sentence);
             }
-            conductor.0.session.transferred.set(fetch::transferred());
+            conductor.0.shared.transferred.set(fetch::transferred());
         });
     }
 
@@ -36,7 +36,10 @@ impl Conductor {
             return Err(because(words::no_gpu(probe::NoGpu::SavesData)));
         }
         let Some(lists) = self.0.stock.lists() else { return Ok(()) };
-        let plan = self.0.session.wish.with_untracked(|wish| wish.plan.clone());
+        if self.1.closed.get() {
+            return Ok(());
+        }
+        let plan = self.session().wish.with_untracked(|wish| wish.plan.clone());
         let Some(entry) = lists.catalog.entry(&plan.model) else { return Ok(()) };
         let gpu = self.prepare_gpu(&lists, &needed(&lists.catalog, entry, &plan), false).await?;
         // The program's bytes are not needed again: a lost GPU is not tried a second time.

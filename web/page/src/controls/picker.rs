@@ -58,8 +58,8 @@ impl Layout {
     }
 }
 
-/// Windows narrower than this have one column: see the style sheet.
-const ONE_COLUMN: &str = "(max-width: 55.99rem)";
+/// Instruments narrower than this, in pixels, have one column: see the style sheet, which says 54rem.
+const ONE_COLUMN: i32 = 54 * 16;
 
 /// A part of the plan, chosen from its registry.
 #[component]
@@ -97,7 +97,9 @@ pub(crate) fn Picker(
     let by_key = StoredValue::new(false);
     let choose = move |id: &'static str| {
         session.change(Change::Made, |plan| part.choose(plan, id));
-        let one_column = window().match_media(ONE_COLUMN).ok().flatten().is_some_and(|query| query.matches());
+        let instrument =
+            details.get_untracked().and_then(|details| details.closest(".instrument").ok().flatten());
+        let one_column = instrument.is_some_and(|instrument| instrument.client_width() < ONE_COLUMN);
         if one_column && !by_key.get_value() {
             close();
         }

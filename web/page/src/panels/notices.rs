@@ -14,7 +14,7 @@ pub(crate) fn Notices() -> impl IntoView {
                     let own = notice.clone();
                     let dismiss = move |_| {
                         session.notices.update(|notices| notices.retain(|notice| *notice != own));
-                        super::focus_screen();
+                        session.focus_screen();
                     };
                     view! {
                         <div class="notice" data-testid="notice">

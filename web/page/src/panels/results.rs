@@ -3,7 +3,6 @@
 //! All curves of a part are drawn faintly, the chosen one in the accent's colour with its numbers in a table below: that is
 //! also the way for whoever does not see the chart. The figures are fetched after the first digits, if the site has any.
 
-use super::focus_screen;
 use crate::fetch::{self, Source};
 use crate::session::{Change, Session, State};
 use crate::study::{Curve, Part, Point, Study};
@@ -387,7 +386,7 @@ fn show(session: Session, text: &str) {
             plan.model = kept.model;
         }
     });
-    focus_screen();
+    session.focus_screen();
 }
 
 #[cfg(test)]

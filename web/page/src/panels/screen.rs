@@ -1,17 +1,18 @@
 //! The digits, or what keeps their place: one honest progress bar, or why there is nothing to show.
 
-use crate::canvas::{Painter, Palette};
-use crate::session::{Session, State};
+use crate::canvas::{Painter, Palette, Show as Drawn};
+use crate::session::{Session, State, View};
 use crate::words::size;
 use leptos::html;
 use leptos::prelude::*;
+use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, closure::Closure};
 
 /// The picture and its veil.
 #[component]
 pub(crate) fn Screen() -> impl IntoView {
     let session = expect_context::<Session>();
-    let screen = NodeRef::<html::Div>::new();
+    let screen = session.screen;
     let canvas = NodeRef::<html::Canvas>::new();
     let space = RwSignal::new(0.0);
     let appearance = RwSignal::new(0_u32);
@@ -26,30 +27,51 @@ pub(crate) fn Screen() -> impl IntoView {
         });
         if let Ok(observer) = web_sys::ResizeObserver::new(resized.as_ref().unchecked_ref()) {
             observer.observe(&screen);
+            let watching = SendWrapper::new((observer, resized));
+            on_cleanup(move || watching.0.disconnect());
         }
-        resized.forget();
     });
     if let Ok(Some(dark)) = window().match_media("(prefers-color-scheme: dark)") {
         let changed = Closure::<dyn FnMut()>::new(move || appearance.update(|count| *count += 1));
-        dark.set_onchange(Some(changed.as_ref().unchecked_ref()));
-        changed.forget();
+        let listener: &js_sys::Function = changed.as_ref().unchecked_ref();
+        if dark.add_event_listener_with_callback("change", listener).is_ok() {
+            let watching = SendWrapper::new((dark, changed));
+            on_cleanup(move || {
+                let listener: &js_sys::Function = watching.1.as_ref().unchecked_ref();
+                // It fails only for what was never listened to.
+                let _ = watching.0.remove_event_listener_with_callback("change", listener);
+            });
+        }
     }
     // To read a style makes the browser compute it, so it is not read for every picture.
     let palette = Memo::new(move |_| {
         appearance.track();
-        Palette::read()
+        screen.get().map(|screen| Palette::read(&screen))
     });
     let painter = StoredValue::new_local(Painter::default());
     Effect::new(move |_| {
-        let palette = palette.get();
         session.filmed.track();
-        let (playhead, space) = (session.playhead.get(), space.get());
+        let (playhead, space, view) = (session.playhead.get(), space.get(), session.view.get());
+        let Some(palette) = palette.get() else { return };
         let Some(canvas) = canvas.get().filter(|_| space > 0.0) else { return };
-        if let Some(picture) = session.film.with_value(|film| film.picture(playhead)) {
+        session.film.with_value(|film| {
+            let Some(picture) = film.picture(playhead) else { return };
+            // Before the first step is made there is nothing to show but the noise.
+            let (estimate, velocity) = match view {
+                View::State => (None, None),
+                View::Estimate => (film.estimate(playhead), None),
+                View::Velocity | View::Arrows => (None, film.velocity(playhead)),
+            };
+            let drawn = match (&estimate, &velocity) {
+                (Some(estimate), _) => Drawn::Ink(estimate),
+                (_, Some(velocity)) if view == View::Velocity => Drawn::Velocity(velocity),
+                (_, Some(velocity)) => Drawn::Arrows(&picture, velocity),
+                _ => Drawn::Ink(&picture),
+            };
             painter.update_value(|painter| {
-                painter.draw(&canvas, &picture, space, palette);
+                painter.draw(&canvas, drawn, space, palette);
             });
-        }
+        });
     });
 
     let set = session.data_set();
@@ -74,7 +96,7 @@ pub(crate) fn Screen() -> impl IntoView {
     };
     let state = Memo::new(move |_| session.state());
     view! {
-        <div class="screen" id=super::SCREEN tabindex="-1" node_ref=screen>
+        <div class="screen" tabindex="-1" node_ref=screen>
             <canvas node_ref=canvas role="img" aria-label=label data-testid="digits"></canvas>
             {move || match state.get() {
                 State::Loading => Some(view! { <Loading/> }.into_any()),
@@ -127,7 +149,7 @@ fn Failed() -> impl IntoView {
     // The button goes away under the finger that presses it.
     let retry = move |_| {
         session.retry();
-        super::focus_screen();
+        session.focus_screen();
     };
     view! {
         <div class="veil" role="alert" data-testid="error">

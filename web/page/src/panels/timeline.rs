@@ -80,6 +80,7 @@ pub(crate) fn Timeline() -> impl IntoView {
         };
         (label, drawing)
     };
+    let passed = format!("passed-{}", session.number);
     view! {
         <div class="timeline">
             <div class="row">
@@ -95,11 +96,11 @@ pub(crate) fn Timeline() -> impl IntoView {
                         <line class="span" x1="0" y1="22" x2=move || session.playhead.get() * WIDTH y2="22"></line>
                         // One path for all ticks, and once more in the accent's colour as far as the playhead: a
                         // thousand ticks must not be a thousand elements that change.
-                        <clipPath id="passed">
+                        <clipPath id=passed.clone()>
                             <rect x="-4" y="0" height="44" width=move || session.playhead.get() * WIDTH + 6.0></rect>
                         </clipPath>
                         <path class="knots" d=drawn></path>
-                        <path class="knots reached" clip-path="url(#passed)" d=drawn></path>
+                        <path class="knots reached" clip-path=format!("url(#{passed})") d=drawn></path>
                     </svg>
                     <input type="range" min="0" max="1" step="0.001" data-testid="timeline"
                         aria-label=move || format!("Time, from noise to {}", what()) aria-valuetext=said
@@ -112,7 +113,7 @@ pub(crate) fn Timeline() -> impl IntoView {
                         on:keydown=by_key/>
                 </div>
             </div>
-            <div class="ends" aria-hidden="true">
+            <div class="ends" aria-hidden="true" part="ends">
                 <span>"noise"</span>
                 <span>{move || format!("t = {:.2}", session.playhead.get())}</span>
                 <span>{what}</span>

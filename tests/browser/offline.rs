@@ -1,0 +1,169 @@
+//! The site without a network, and a newer site over an older one: every page is of one version, and samples.
+
+use std::path::{Path, PathBuf};
+
+use super::{QUICK, copied};
+use cross_tests::browser::{Tab, named};
+use serde_json::json;
+
+/// What of a page tells the deployment that it comes from: the document, the script that has no hash in its name, the program's
+/// name and a list that the page fetches.
+const DEPLOYMENTS: &str = "Promise.all([document.documentElement.dataset.deployed, window.deployed, \
+    document.querySelector('script[data-js]').dataset.js.match(/-de10(.)/)[1], \
+    fetch('site.json').then(answer => answer.json()).then(list => list.deployed)]).then(all => all.join(' '))";
+
+/// Makes a folder another deployment: another document, the program under another name, another `start.js` and `site.json`,
+/// and nothing left of the one before.
+fn deploy(site: &Path, number: u32) {
+    let program = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        name.strip_prefix("page-").and_then(|rest| rest.strip_suffix(".js")).map(str::to_owned)
+    };
+    let files = xtask::web::files_below(site).unwrap();
+    // The hash in the program's name.
+    let old = files.iter().find_map(program).unwrap();
+    let new = format!("de10{number}00000000000");
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name.contains(&old) {
+            std::fs::rename(&file, file.with_file_name(name.replace(&old, &new))).unwrap();
+        }
+    }
+    let index = site.join("index.html");
+    let document = std::fs::read_to_string(&index).unwrap().replace(&old, &new);
+    let stamp = |number: u32| format!("<html data-deployed=\"{number}\"");
+    let document = document.replace(&stamp(number - 1), "<html").replacen("<html", &stamp(number), 1);
+    std::fs::write(index, document).unwrap();
+
+    let start = site.join("start.js");
+    let script = std::fs::read_to_string(&start).unwrap();
+    let script = script.split_once("//stamp\n").map_or(script.as_str(), |(_, rest)| rest);
+    std::fs::write(&start, format!("window.deployed = {number};//stamp\n{script}")).unwrap();
+
+    let list = site.join("site.json");
+    let mut listing: serde_json::Value = serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
+    listing["deployed"] = json!(number);
+    std::fs::write(list, listing.to_string()).unwrap();
+    let files = xtask::web::files_below(site).unwrap();
+    xtask::offline::write(site, files.iter().map(PathBuf::as_path)).unwrap();
+}
+
+fn is_kept(tab: &mut Tab) {
+    tab.wait("the kept site", "document.documentElement.dataset.offline === 'ready'");
+}
+
+/// The page shows digits and all of it is of this deployment.
+fn is_wholly(tab: &mut Tab, number: u32) {
+    tab.picture("seed=7");
+    assert_eq!(tab.eval(DEPLOYMENTS), [number.to_string().as_str(); 4].join(" "));
+}
+
+#[test]
+fn after_one_visit_the_page_samples_without_a_network() {
+    let Some((site, program)) = named("after_one_visit") else { return };
+    let mut tab = Tab::new(&program, &site, &[]);
+    tab.reduce_motion();
+    tab.open(QUICK);
+    let online = tab.picture("seed=7");
+    is_kept(&mut tab);
+    tab.stop_serving();
+    tab.reload();
+    assert_eq!(tab.picture("seed=7"), online);
+    assert_ne!(tab.eval("navigator.serviceWorker.controller"), serde_json::Value::Null);
+    // Another address is the same page, asked for another picture.
+    tab.open(&QUICK.replace("seed=7", "seed=8"));
+    assert_ne!(tab.picture("seed=8"), online);
+    // Nothing was moved over the network, and the page doesn't say otherwise.
+    let moved =
+        "performance.getEntriesByType('resource').reduce((sum, entry) => sum + entry.transferSize, 0)";
+    assert_eq!(tab.eval(moved), 0);
+}
+
+#[test]
+fn a_model_that_was_used_once_is_there_without_a_network_and_another_is_said_to_be_missing() {
+    let Some((site, program)) = named("a_model_that_was_used_once") else { return };
+    let mut tab = Tab::new(&program, &site, &[]);
+    tab.reduce_motion();
+    tab.open(QUICK);
+    tab.picture("seed=7");
+    is_kept(&mut tab);
+    let other = format!("{QUICK}&model=pair-exact");
+    tab.open(&other);
+    let online = tab.picture("model=pair-exact");
+    tab.stop_serving();
+    tab.reload();
+    assert_eq!(tab.picture("model=pair-exact"), online);
+    tab.open(&format!("{QUICK}&model=pair-uniform"));
+    tab.wait_state("error");
+    assert!(tab.text("error").contains("did not arrive"), "{:?}", tab.text("error"));
+}
+
+#[test]
+fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
+    let Some((site, program)) = named("a_new_deployment") else { return };
+    let site = copied(&site);
+    deploy(site.path(), 1);
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    tab.open(QUICK);
+    is_wholly(&mut tab, 1);
+    is_kept(&mut tab);
+    tab.reload();
+    is_wholly(&mut tab, 1);
+    assert_eq!(tab.eval("document.documentElement.dataset.update ?? ''"), "");
+
+    deploy(site.path(), 2);
+    tab.reload();
+    is_wholly(&mut tab, 1);
+    tab.wait("word of the new version", "document.documentElement.dataset.update === 'ready'");
+    // While a page of the old version is open, its files are still there, and another page gets the same ones.
+    tab.beside();
+    tab.reduce_motion();
+    tab.open(QUICK);
+    is_wholly(&mut tab, 1);
+    tab.close();
+    is_wholly(&mut tab, 1);
+    // The only page, loaded again, is of the new version.
+    tab.reload();
+    tab.wait("the new version", "document.documentElement.dataset.deployed === '2'");
+    is_wholly(&mut tab, 2);
+
+    deploy(site.path(), 3);
+    tab.reload();
+    is_wholly(&mut tab, 2);
+    tab.wait("word of the third version", "document.documentElement.dataset.update === 'ready'");
+    tab.close();
+    tab.reduce_motion();
+    tab.open(QUICK);
+    is_wholly(&mut tab, 3);
+    let caches = "caches.keys().then(names => names.length)";
+    assert_eq!(tab.eval(caches), 2, "the shell of this version, and what is shared");
+}
+
+#[test]
+fn half_a_deployment_is_not_kept() {
+    let Some((site, program)) = named("half_a_deployment") else { return };
+    let site = copied(&site);
+    deploy(site.path(), 1);
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    tab.open(QUICK);
+    is_wholly(&mut tab, 1);
+    is_kept(&mut tab);
+    let old = std::fs::read(site.path().join("start.js")).unwrap();
+    deploy(site.path(), 2);
+    // The list has arrived on the server, one of its files has not.
+    let new = std::fs::read(site.path().join("start.js")).unwrap();
+    std::fs::write(site.path().join("start.js"), old).unwrap();
+    let ended = "navigator.serviceWorker.getRegistration().then(own => own.update()).then(own => new Promise(done => { \
+        const worker = own.installing; if (!worker) return done('nothing new'); \
+        worker.addEventListener('statechange', () => done(worker.state)) }), () => 'refused')";
+    assert_eq!(tab.eval(ended), "redundant");
+    tab.reload();
+    is_wholly(&mut tab, 1);
+    std::fs::write(site.path().join("start.js"), new).unwrap();
+    assert_eq!(tab.eval(ended), "installed");
+    tab.reload();
+    tab.wait("the new version", "document.documentElement.dataset.deployed === '2'");
+    is_wholly(&mut tab, 2);
+}

@@ -1,0 +1,27 @@
+// The inside of an iframe: one <flow-digits> with the plan of the address, and its height for the page around it.
+import "./embed.js";
+
+const asked = new URLSearchParams(location.search);
+const element = document.createElement("flow-digits");
+for (const [name, value] of asked) {
+  if (customElements.get("flow-digits").observedAttributes.includes(name)) element.setAttribute(name, value);
+}
+element.setAttribute("loading", "eager");
+document.body.append(element);
+
+// A height is no secret, and whoever embeds this frame may know it: so any page around it may hear it.
+const tell = () => {
+  const height = Math.ceil(element.getBoundingClientRect().height);
+  if (window !== parent) parent.postMessage({ type: "flow-digits:height", height }, "*");
+};
+new ResizeObserver(tell).observe(element);
+
+// What the page around may ask: to play, to pause, or another plan. Only that page is heard, and what can't be read is refused.
+addEventListener("message", ({ source, data }) => {
+  if (source !== parent || typeof data !== "object" || data === null) return;
+  if (data.type === "flow-digits:play") element.play();
+  else if (data.type === "flow-digits:pause") element.pause();
+  else if (data.type === "flow-digits:set" && typeof data.plan === "object" && data.plan !== null) {
+    element.sample(data.plan).catch((error) => console.warn("flow-digits:", error.message));
+  }
+});

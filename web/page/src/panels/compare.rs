@@ -1,0 +1,315 @@
+//! Two to four panes from the same noise at equal evaluations, each with its own model, solver, schedule and guidance, and how
+//! far each one's digits are from those that many evaluations lead to.
+
+use super::Screen;
+use crate::conductor::Engine;
+use crate::instrument::{self, Setting};
+use crate::near;
+use crate::panels::reference::{References, distance};
+use crate::part::Part;
+use crate::player;
+use crate::session::{Change, Session, State, Wish};
+use crate::stories::{PaneChoice, STORIES, Story, most_steps};
+use crate::words::counted;
+use flow::plan::{Budget, SamplePlan};
+use leptos::prelude::*;
+use send_wrapper::SendWrapper;
+use std::rc::Rc;
+
+/// Digits in a pane.
+const DIGITS: usize = 4;
+/// The most panes.
+const MOST: usize = 4;
+/// Evaluations that can be given to each.
+const BUDGETS: std::ops::RangeInclusive<usize> = 1..=60;
+
+/// The parameter of every form of guidance, and its values that are offered; 1 is no guidance.
+const SCALE: &str = "scale";
+const SCALES: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
+
+/// What all panes share.
+#[derive(Clone, Copy)]
+struct Bench {
+    hero: Session,
+    budget: RwSignal<usize>,
+    playhead: RwSignal<f64>,
+    playing: RwSignal<bool>,
+    references: References,
+}
+
+/// The section.
+#[component]
+pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
+    let hero = expect_context::<Session>();
+    let section = NodeRef::new();
+    let is_near = near::watch(section);
+    let began = RwSignal::new(false);
+    Effect::new(move |_| {
+        if is_near.get() && hero.state() == State::Done {
+            began.set(true);
+        }
+    });
+    let story = RwSignal::new(0_usize);
+    let first = &STORIES[0];
+    let panes = RwSignal::new(numbered(first, 0));
+    let bench = Bench {
+        hero,
+        budget: RwSignal::new(first.evaluations),
+        playhead: RwSignal::new(1.0),
+        playing: RwSignal::new(false),
+        references: References::new(engine.clone()),
+    };
+    player::advance(bench.playing, bench.playhead, RwSignal::new(1.0), || (1.0, true));
+
+    let serial = StoredValue::new(100_u32);
+    let number = move || {
+        serial
+            .try_update_value(|serial| {
+                *serial += MOST as u32;
+                *serial
+            })
+            .unwrap_or_default()
+    };
+    let tell = move |index: usize| {
+        story.set(index);
+        bench.budget.set(STORIES[index].evaluations);
+        panes.set(numbered(&STORIES[index], number()));
+    };
+    let stories = move || {
+        let known = hero.catalog.get();
+        let possible = STORIES.iter().enumerate().filter(|(_, story)| {
+            known.as_ref().is_some_and(|catalog| story.panes.iter().all(|pane| pane.is_known(catalog)))
+        });
+        possible
+            .map(|(index, one)| {
+                view! {
+                    <label class="choice">
+                        <input type="radio" name="story" value=one.id
+                            prop:checked=move || story.get() == index on:change=move |_| tell(index)/>
+                        <span class="face">{one.label}</span>
+                    </label>
+                }
+            })
+            .collect_view()
+    };
+    let budget = bench.budget;
+    let engine = StoredValue::new(engine);
+    view! {
+        <section class="compare" aria-labelledby="compare-title" data-testid="compare" node_ref=section>
+            <div class="prose">
+                <h2 id="compare-title">"A step costs an evaluation"</h2>
+                <p>
+                    "Asking the network is what costs time; everything else is nearly free. " <em>"Euler"</em>
+                    " asks once a step and walks straight ahead: " <span class="formula">"x ← x + h v(x, t)"</span> ". " <em>"Heun"</em>
+                    " walks, asks again where it arrived, and goes by the average of the two: twice the price, but its error "
+                    "shrinks with the square of the step. So the fair question is never which is better at ten steps, but "
+                    "which is better for the same number of evaluations. Below, every pane begins with the same noise and may "
+                    "spend as much as the others."
+                </p>
+            </div>
+            <div class="tools">
+                <fieldset class="choices stories">
+                    <legend class="visually-hidden">"A comparison"</legend>
+                    {stories}
+                </fieldset>
+                <p class="about" data-testid="story">{move || STORIES[story.get()].says}</p>
+                <div class="slider">
+                    <div class="head">
+                        <label class="name" for="compare-budget">"Evaluations for each"</label>
+                        <output for="compare-budget">{move || counted(budget.get(), "evaluation")}</output>
+                    </div>
+                    <input type="range" id="compare-budget" data-testid="compare-budget" min=BUDGETS.start().to_string()
+                        max=BUDGETS.end().to_string() step="1"
+                        prop:value=move || budget.get().to_string()
+                        on:change=move |event| {
+                            if let Ok(wanted) = event_target_value(&event).parse() {
+                                budget.set(wanted);
+                            }
+                        }/>
+                </div>
+            </div>
+            <div class="panes" data-count=move || panes.with(Vec::len)>
+                <For each=move || if began.get() { panes.get() } else { Vec::new() } key=|(key, _)| *key let:pane>
+                    {
+                        let (key, choice) = pane;
+                        let remove = move || panes.update(|panes| panes.retain(|(other, _)| *other != key));
+                        let removable = Signal::derive(move || panes.with(|panes| panes.len() > 2));
+                        view! { <Pane bench=bench engine=engine choice=choice remove=remove removable=removable/> }
+                    }
+                </For>
+                {move || (!began.get()).then(|| view! { <p class="about waiting">"Begins when the digits above are done."</p> })}
+            </div>
+            <div class="tools row">
+                <button type="button" class="button" data-testid="compare-play" on:click=move |_| {
+                    bench.playhead.set(0.0);
+                    bench.playing.set(!hero.still.get_untracked());
+                }>"Play all from noise"</button>
+                <input type="range" min="0" max="1" step="0.001" aria-label="Time in all panes, from noise to digits"
+                    data-testid="compare-timeline"
+                    aria-valuetext=move || format!("t = {:.2}", bench.playhead.get())
+                    prop:value=move || bench.playhead.get().to_string()
+                    on:input=move |event| {
+                        if let Ok(t) = event_target_value(&event).parse() {
+                            bench.playing.set(false);
+                            bench.playhead.set(t);
+                        }
+                    }/>
+                <span class="time">{move || format!("t = {:.2}", bench.playhead.get())}</span>
+                <button type="button" class="button" data-testid="compare-add"
+                    disabled=move || panes.with(|panes| panes.len() >= MOST)
+                    on:click=move |_| panes.update(|panes| {
+                        if let Some((_, last)) = panes.last().copied() {
+                            panes.push((number(), last));
+                        }
+                    })>"Add a pane"</button>
+            </div>
+            <p class="prose small">
+                "Distance: the root of the mean squared difference of pixels (0 paper, 1 ink) from the digits that the same model makes "
+                "of the same noise with 200 evaluations by the midpoint rule, guidance counted once. It tells how exactly the "
+                "equation was solved, not how good the digits are."
+            </p>
+        </section>
+    }
+}
+
+fn numbered(story: &Story, from: u32) -> Vec<(u32, PaneChoice)> {
+    (from..).zip(story.panes.iter().copied()).collect()
+}
+
+/// One pane.
+#[component]
+fn Pane(
+    bench: Bench,
+    engine: StoredValue<SendWrapper<Rc<Engine>>>,
+    choice: PaneChoice,
+    remove: impl Fn() + Copy + Send + Sync + 'static,
+    removable: Signal<bool>,
+) -> impl IntoView {
+    let Bench { hero, budget, playhead, playing, references } = bench;
+    let shared = engine.with_value(|engine| engine.shared());
+    // What the pane chooses; digit, seed and evaluations are everybody's.
+    let own = RwSignal::new(choice.plan());
+    let plan = Memo::new(move |_| {
+        let (digit, seed) = hero.wish.with(|wish| (wish.plan.digit, wish.plan.seed));
+        let plan = SamplePlan { digit, seed, count: DIGITS, ..own.get() };
+        hero.catalog.with(|catalog| {
+            let catalog = catalog.as_ref();
+            let knots = catalog.and_then(|catalog| Some(catalog.entry(&plan.model)?.knots.clone()));
+            let steps = most_steps(&plan, budget.get(), &knots.unwrap_or_default());
+            SamplePlan { budget: Budget::Steps(steps), ..plan }
+        })
+    });
+    let session = Session::new(shared, plan.get_untracked()).following(playhead, playing);
+    let setting = Setting { names_model: true, views: false, urgent: false };
+    engine.with_value(|engine| instrument::begin(engine, session, &setting, |_, _| {}));
+    Effect::new(move |before: Option<()>| {
+        let plan = plan.get();
+        if before.is_some() {
+            session.wish.set(Wish { plan, change: None });
+        }
+    });
+    provide_context(session);
+
+    let evaluated = session.of_model(|_, entry| entry.is_evaluated());
+    let reference = Memo::new(move |_| {
+        let done = session.state() == State::Done && session.tally.with(|tally| tally.end.is_some());
+        (done && evaluated.get()).then(|| references.of(&plan.get()))
+    });
+    let far = Memo::new(move |_| {
+        session.filmed.track();
+        let reference = reference.get()?;
+        session.states.with_value(|states| distance(states, &reference.get()?))
+    });
+    let said = move || match (evaluated.get(), far.get()) {
+        (false, _) => "no network asked".to_owned(),
+        (true, Some(far)) => format!("{far:.4} from the reference"),
+        (true, None) => "… from the reference".to_owned(),
+    };
+    let evaluations = move || session.tally.with(|tally| tally.evaluations);
+    let failed = move || session.failure.with(|failure| failure.as_ref().map(|failure| failure.title));
+
+    let parts = [Part::Solver, Part::Schedule, Part::Guidance].map(|part| {
+        let id = format!("pane-{}-{}", session.number, part.field());
+        let options = part
+            .entries()
+            .into_iter()
+            .filter(|entry| !["optimal", "autoguidance"].contains(&entry.id))
+            .map(|entry| {
+                let id = entry.id;
+                view! { <option value=id selected=move || own.with(|plan| part.choice(plan).entry().id == id)>{entry.label}</option> }
+            })
+            .collect_view();
+        view! {
+            <label for=id.clone()>{part.label()}</label>
+            <select id=id data-part=part.field() on:change=move |event| {
+                let id = event_target_value(&event);
+                own.update(|plan| part.choose(plan, &id));
+            }>{options}</select>
+        }
+    });
+    let scale_id = format!("pane-{}-scale", session.number);
+    let scale = move || own.with(|plan| Part::Guidance.choice(plan).get(SCALE));
+    let scales = SCALES
+        .map(|offered| view! { <option value=offered selected=move || scale() == Some(offered)>{offered}</option> })
+        .collect_view();
+    let model_id = format!("pane-{}-model", session.number);
+    let models = move || {
+        hero.catalog.with(|catalog| {
+            let set = catalog.as_ref().and_then(|catalog| {
+                Some(catalog.entry(&own.with_untracked(|plan| plan.model.clone()))?.data_set().id)
+            });
+            let entries = catalog.iter().flat_map(|catalog| catalog.velocities());
+            entries
+                .filter(|entry| Some(entry.data_set().id) == set)
+                .map(|entry| (entry.id.clone(), entry.label.clone()))
+                .collect::<Vec<_>>()
+        })
+    };
+    let options = move || {
+        models()
+            .into_iter()
+            .map(|(id, label)| {
+                let value = id.clone();
+                view! { <option value=value selected=move || own.with(|plan| plan.model == id)>{label}</option> }
+            })
+            .collect_view()
+    };
+    let open = move |_| {
+        let plan = plan.get_untracked();
+        hero.change(Change::Made, |hero| *hero = SamplePlan { count: hero.count, ..plan });
+        hero.focus_screen();
+    };
+    view! {
+        <article class="pane" data-testid="pane" data-state=move || session.state().id()
+            data-evaluations=evaluations data-distance=move || far.get()
+            data-pixels-hash=move || { session.filmed.track(); session.film.with_value(|film| film.complete.then(|| film.hash())) }
+            data-stale=move || session.stale.get().then_some("")>
+            <Screen/>
+            <p class="numbers">
+                <strong>{move || counted(evaluations(), "evaluation")}</strong>
+                <span data-testid="distance">{said}</span>
+                {move || failed().map(|title| view! { <span role="alert">{title}</span> })}
+            </p>
+            <div class="fields">
+                <label for=model_id.clone()>"Model"</label>
+                <select id=model_id data-part="model" on:change=move |event| {
+                    let id = event_target_value(&event);
+                    own.update(|plan| plan.model = id);
+                }>{options}</select>
+                {parts}
+                <label for=scale_id.clone()>"Scale"</label>
+                <select id=scale_id data-part="scale" on:change=move |event| {
+                    if let Ok(scale) = event_target_value(&event).parse() {
+                        own.update(|plan| Part::Guidance.bend(plan, SCALE, scale));
+                    }
+                }>{scales}</select>
+            </div>
+            <div class="row">
+                <button type="button" class="button small" on:click=open>"Open above"</button>
+                <Show when=move || removable.get()>
+                    <button type="button" class="button small" data-testid="pane-remove" on:click=move |_| remove()>"Remove"</button>
+                </Show>
+            </div>
+        </article>
+    }
+}

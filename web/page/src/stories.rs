@@ -1,0 +1,158 @@
+//! Comparisons that are worth telling, each as panes with their choices. A story whose models a site does not have is not
+//! offered.
+
+use crate::catalog::Catalog;
+use flow::plan::{Budget, SamplePlan};
+use flow::schedule::KnotTable;
+
+/// What a pane begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PaneChoice {
+    model: &'static str,
+    solver: &'static str,
+    schedule: &'static str,
+    guidance: &'static str,
+}
+
+/// A comparison.
+pub(crate) struct Story {
+    /// The name in tests.
+    pub(crate) id: &'static str,
+    /// A few words.
+    pub(crate) label: &'static str,
+    /// What to look for.
+    pub(crate) says: &'static str,
+    /// Evaluations for each pane.
+    pub(crate) evaluations: usize,
+    /// The panes.
+    pub(crate) panes: &'static [PaneChoice],
+}
+
+const fn pane(
+    model: &'static str,
+    solver: &'static str,
+    schedule: &'static str,
+    guidance: &'static str,
+) -> PaneChoice {
+    PaneChoice { model, solver, schedule, guidance }
+}
+
+/// All stories; the first one is told first.
+pub(crate) const STORIES: &[Story] = &[
+    Story {
+        id: "cost",
+        label: "Euler, Heun, RK4 at equal cost",
+        says: "Twenty evaluations buy twenty steps of Euler, ten of Heun, five of the classical Runge-Kutta method. See the \
+               distances: a higher order pays as soon as its steps are short enough, and not before.",
+        evaluations: 20,
+        panes: &[
+            pane("mnist-unet", "euler", "linear", "1"),
+            pane("mnist-unet", "heun", "linear", "1"),
+            pane("mnist-unet", "rk4", "linear", "1"),
+        ],
+    },
+    Story {
+        id: "schedule",
+        label: "Even steps, or slow in the middle",
+        says: "The same solver, the same number of steps. On the inverted S (logit-normal) the steps are short in the middle of the way \
+               and long at both ends; the inverse cubic spends them towards the end.",
+        evaluations: 8,
+        panes: &[
+            pane("mnist-unet", "euler", "linear", "1"),
+            pane("mnist-unet", "euler", "logit-normal-cdf", "1"),
+            pane("mnist-unet", "euler", "inverse-cubic", "1"),
+        ],
+    },
+    Story {
+        id: "residual",
+        label: "Residual blocks, or plain ones",
+        says: "Two U-Nets of one size and one recipe; the only difference is that one adds each block's answer to what came in. \
+               Same noise, same equation to learn: the residual one learned it better.",
+        evaluations: 20,
+        panes: &[pane("residual-unet", "euler", "linear", "2"), pane("base-unet", "euler", "linear", "2")],
+    },
+    Story {
+        id: "latent",
+        label: "A random draw, or a flow over latents",
+        says: "An autoencoder decodes 24 numbers into a digit. Decode a random draw, and half of them are nothing; let a flow carry \
+               the same draw first, and they are digits. Three sizes of flow, from 80 thousand to 3 million multiplications.",
+        evaluations: 20,
+        panes: &[
+            pane("mnist-vae", "euler", "linear", "1"),
+            pane("latent-small", "euler", "linear", "1"),
+            pane("latent-base", "euler", "linear", "1"),
+            pane("latent-large", "euler", "linear", "1"),
+        ],
+    },
+    Story {
+        id: "coupling",
+        label: "Noise paired by chance, or by optimal transport",
+        says: "In training each noise is paired with a digit: by chance, or so that all pairs of a batch are as near as they can be. The \
+               second makes straighter paths, so few steps lose less.",
+        evaluations: 4,
+        panes: &[
+            pane("pair-independent", "euler", "linear", "1"),
+            pane("pair-exact", "euler", "linear", "1"),
+        ],
+    },
+];
+
+impl PaneChoice {
+    /// Whether the site has its model.
+    pub(crate) fn is_known(&self, catalog: &Catalog) -> bool {
+        catalog.entry(self.model).is_some()
+    }
+
+    /// As a plan, whose digit, seed, count and steps are still to come.
+    pub(crate) fn plan(&self) -> SamplePlan {
+        let Self { model, solver, schedule, guidance } = self;
+        // A test parses them all.
+        format!("model={model}&solver={solver}&schedule={schedule}&guidance={guidance}")
+            .parse()
+            .unwrap_or_default()
+    }
+}
+
+/// The most steps of a plan that so many evaluations buy; one, where they buy none.
+pub(crate) fn most_steps(plan: &SamplePlan, evaluations: usize, knots: &KnotTable) -> usize {
+    let fits = |steps: &usize| {
+        let plan = SamplePlan { budget: Budget::Steps(*steps), ..plan.clone() };
+        plan.expected_evaluations(knots).is_some_and(|needed| needed <= evaluations)
+    };
+    (1..=evaluations).rev().find(fits).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_story_can_be_told_with_two_to_four_panes_of_what_exists() {
+        for story in STORIES {
+            assert!((2..=4).contains(&story.panes.len()), "{}", story.id);
+            for choice in story.panes {
+                let PaneChoice { model, solver, schedule, guidance } = choice;
+                let plan = choice.plan();
+                assert_eq!(
+                    (plan.model.as_str(), plan.solver.choice().entry().id, plan.schedule.choice().entry().id),
+                    (*model, *solver, *schedule)
+                );
+                assert_eq!(plan.guidance.to_string(), *guidance);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_evaluations_are_never_exceeded_and_used_as_far_as_whole_steps_go() {
+        let none = KnotTable::default();
+        for (text, evaluations, steps) in [
+            ("solver=euler&guidance=1", 20, 20),
+            ("solver=heun&guidance=1", 20, 10),
+            ("solver=rk4&guidance=1", 20, 5),
+            ("solver=heun&guidance=2", 20, 5),
+            ("solver=rk4&guidance=2", 3, 1),
+        ] {
+            assert_eq!(most_steps(&text.parse().unwrap(), evaluations, &none), steps, "{text}");
+        }
+    }
+}
