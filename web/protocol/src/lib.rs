@@ -94,12 +94,12 @@ pub enum ToWorker {
         /// What to sample.
         #[serde(with = "text")]
         plan: SamplePlan,
-        /// What it begins with, which says whether a buffer comes along.
-        #[serde(default)]
-        start: Start,
         /// Whether each frame brings the estimate and the velocity of its states along.
         #[serde(default)]
         views: bool,
+        /// What it begins with, which says whether a buffer comes along.
+        #[serde(default)]
+        start: Start,
     },
     /// Follow the flow backwards from pictures to the noise that it makes them from, under the plan's solver, steps, digit and
     /// guidance; the plan's seed is not looked at. The digit `any` is no class at all, for every picture. Otherwise like
@@ -251,12 +251,6 @@ impl Looks {
         state.iter().map(pixel).collect()
     }
 
-    /// Pixels as a state, the reverse of [`Self::pixels`].
-    #[must_use]
-    pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
-        pixels.iter().map(|byte| (f32::from(*byte) / 255.0 - self.mean) / self.std).collect()
-    }
-
     /// Velocities in model units per unit of time as bytes: 128 is none, less takes ink away, more brings it, by
     /// [`VELOCITY_RANGE`].
     #[must_use]
@@ -267,6 +261,12 @@ impl Looks {
             (128.0 + 127.0 * part).round() as u8
         };
         velocity.iter().map(byte).collect()
+    }
+
+    /// Pixels as a state, the reverse of [`Self::pixels`].
+    #[must_use]
+    pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
+        pixels.iter().map(|byte| (f32::from(*byte) / 255.0 - self.mean) / self.std).collect()
     }
 
     /// The pixels of the noise that a plan begins with. `None` of latents, whose noise has to be decoded.

@@ -142,7 +142,7 @@ async fn sample(run: u64, errand: &Errand) {
         Err(fault) => Err(fault),
     };
     match outcome {
-        Ok(Some((done, states))) => post::say_with(&done, &states),
+        Ok(Some((done, numbers))) => post::say_with(&done, &protocol::start::bytes(&numbers)),
         Ok(None) => {}
         Err(fault) => post::say(&ToPage::Failed { run, fault }),
     }

@@ -9,6 +9,7 @@ use flow::plan::{Digit, SamplePlan};
 use protocol::{Fault, Start, start};
 
 /// Which way a run goes.
+#[derive(Clone)]
 pub(crate) enum Way {
     /// From this to data.
     Forth(Start),
@@ -20,6 +21,7 @@ pub(crate) enum Way {
 }
 
 /// A run that the page asked for.
+#[derive(Clone)]
 pub(crate) struct Errand {
     /// How to go.
     pub(crate) plan: SamplePlan,
@@ -27,7 +29,7 @@ pub(crate) struct Errand {
     pub(crate) way: Way,
     /// The bytes that came along; none of most ways.
     pub(crate) bytes: Vec<u8>,
-    /// Whether each frame brings the estimate and the velocity of its states along.
+    /// Whether each state brings its estimate and velocity along.
     pub(crate) views: bool,
 }
 

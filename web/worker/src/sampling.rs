@@ -91,11 +91,11 @@ pub(crate) async fn serve(
     cast: Cast<'_>,
     run_number: u64,
     errand: &Errand,
-) -> Result<Option<(ToPage, Vec<u8>)>, Fault> {
+) -> Result<Option<(ToPage, Vec<f32>)>, Fault> {
     let mut worked_ms = 0.0;
     let mut began_ms = pause::worked_ms();
     let mut fault = None;
-    let mut before: Option<Moment> = None;
+    let mut last: Option<Moment> = None;
     let model = cast.model;
     let outcome = integrated(cast, errand, Some(run_number), async |report| {
         // Reading the state waits for the device.
@@ -105,7 +105,7 @@ pub(crate) async fn serve(
             Ok(states) => moment(model, &report, errand.plan.count, states).await,
             Err(what) => Err(what),
         };
-        let step = match (&now, &before) {
+        let step = match (&now, &last) {
             (Ok(after), Some(before)) if errand.views => of_step(model, before, after).await.map(Some),
             _ => Ok(None),
         };
@@ -118,7 +118,7 @@ pub(crate) async fn serve(
         };
         // Neither decoding nor the views are an evaluation, and their time is not one's.
         let decoded_ms = pause::worked_ms() - decoding_ms;
-        // The first report is the noise: nothing was evaluated yet, and what it took was its making.
+        // The first report is the beginning: nothing was evaluated yet, and what it took was its making.
         if report.accepted > 0 {
             worked_ms += pause::worked_ms() - began_ms - decoded_ms;
         }
@@ -131,7 +131,7 @@ pub(crate) async fn serve(
             bytes.extend(estimate);
             bytes.extend(velocity);
         }
-        before = Some(now);
+        last = Some(now);
         let frame = ToPage::Frame {
             run: run_number,
             t: report.t,
@@ -163,10 +163,11 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
-    let last = match errand.way {
+    let last = if matches!(errand.way, Way::Forth(Start::Filled)) {
         // What is known was put in its place after the last state was seen.
-        Way::Forth(Start::Filled) => numbers(outcome.x.x).await?,
-        _ => before.map(|last| last.shown).unwrap_or_default(),
+        numbers(outcome.x.x).await?
+    } else {
+        last.map(|last| last.shown).unwrap_or_default()
     };
     let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
     let done = ToPage::Done {
@@ -179,7 +180,7 @@ pub(crate) async fn serve(
         fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
         evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
     };
-    Ok(desk::wants(run_number).then_some((done, protocol::start::bytes(&last))))
+    Ok(desk::wants(run_number).then_some((done, last)))
 }
 
 /// A report's numbers, read, and what is shown of them.
