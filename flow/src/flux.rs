@@ -127,7 +127,8 @@ impl Cosines {
 mod tests {
     use super::*;
 
-    const ALL: [fn(&Grid) -> Vec<(f64, f64)>; 2] = [Grid::flux, Grid::gradient];
+    type Arrows = fn(&Grid) -> Vec<(f64, f64)>;
+    const ALL: [Arrows; 2] = [Grid::flux, Grid::gradient];
 
     #[test]
     fn means_are_those_of_the_blocks_also_of_smaller_ones_at_the_edge() {

@@ -20,7 +20,7 @@ const BACK: &str = "solver=heun&schedule=linear&steps=20&guidance=1&count=1&digi
 /// Forward, as every class.
 const FORTH: &str = "solver=heun&schedule=linear&steps=20&guidance=2&count=10&digit=any";
 /// Filling in.
-const FILL: &str = "solver=heun&schedule=linear&steps=20&guidance=2&count=8";
+const FILL: &str = "solver=heun&schedule=linear&steps=20&guidance=2&count=10";
 /// Between two seeds.
 const BETWEEN: &str = "solver=heun&schedule=inverse-cubic&steps=8&guidance=2&count=12";
 
