@@ -118,11 +118,11 @@ fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
     is_wholly(&mut tab, 1);
     tab.wait("word of the new version", "document.documentElement.dataset.update === 'ready'");
     // While a page of the old version is open, its files are still there, and another page gets the same ones.
-    tab.beside();
+    let first = tab.beside();
     tab.reduce_motion();
     tab.open(QUICK);
     is_wholly(&mut tab, 1);
-    tab.close();
+    tab.close(first);
     is_wholly(&mut tab, 1);
     // The only page, loaded again, is of the new version.
     tab.reload();
@@ -133,7 +133,9 @@ fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
     tab.open(&format!("{QUICK}&digit=3"));
     is_wholly(&mut tab, 2);
     tab.wait("word of the third version", "document.documentElement.dataset.update === 'ready'");
-    tab.close();
+    let old = tab.beside();
+    let new = tab.turn_to(old);
+    tab.close(new);
     tab.reduce_motion();
     tab.open(QUICK);
     tab.wait("the third version", "document.documentElement.dataset.deployed === '3'");
