@@ -112,16 +112,17 @@ fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
     is_wholly(&mut tab, 1);
     assert_eq!(tab.eval("document.documentElement.dataset.update ?? ''"), "");
 
+    // The page is there before the browser has looked for another version.
     deploy(site.path(), 2);
     tab.reload();
     is_wholly(&mut tab, 1);
     tab.wait("word of the new version", "document.documentElement.dataset.update === 'ready'");
     // While a page of the old version is open, its files are still there, and another page gets the same ones.
-    tab.beside();
+    let first = tab.beside();
     tab.reduce_motion();
     tab.open(QUICK);
     is_wholly(&mut tab, 1);
-    tab.close();
+    tab.close(first);
     is_wholly(&mut tab, 1);
     // The only page, loaded again, is of the new version.
     tab.reload();
@@ -129,12 +130,15 @@ fn a_new_deployment_over_a_kept_one_is_never_mixed_with_it() {
     is_wholly(&mut tab, 2);
 
     deploy(site.path(), 3);
-    tab.reload();
+    tab.open(&format!("{QUICK}&digit=3"));
     is_wholly(&mut tab, 2);
     tab.wait("word of the third version", "document.documentElement.dataset.update === 'ready'");
-    tab.close();
+    let old = tab.beside();
+    let new = tab.turn_to(old);
+    tab.close(new);
     tab.reduce_motion();
     tab.open(QUICK);
+    tab.wait("the third version", "document.documentElement.dataset.deployed === '3'");
     is_wholly(&mut tab, 3);
     let caches = "caches.keys().then(names => names.length)";
     assert_eq!(tab.eval(caches), 2, "the shell of this version, and what is shared");
@@ -166,4 +170,42 @@ fn half_a_deployment_is_not_kept() {
     tab.reload();
     tab.wait("the new version", "document.documentElement.dataset.deployed === '2'");
     is_wholly(&mut tab, 2);
+}
+
+#[test]
+fn a_page_inside_another_keeps_nothing() {
+    let Some((site, program)) = named("a_page_inside_another") else { return };
+    let site = copied(&site);
+    let outer = format!(
+        "<!doctype html><iframe src=\"./{}\" width=900 height=900></iframe>",
+        QUICK.replace('&', "&amp;")
+    );
+    std::fs::write(site.path().join("outer.html"), outer).unwrap();
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    tab.open("outer.html");
+    let state = "frames[0].document.querySelector('[data-testid=instrument]').dataset.state === 'done'";
+    tab.wait("digits in the frame", state);
+    assert_eq!(tab.eval("navigator.serviceWorker.getRegistrations().then(all => all.length)"), 0);
+}
+
+#[test]
+fn the_page_can_be_installed_as_an_application() {
+    let Some((site, program)) = named("the_page_can_be_installed") else { return };
+    let mut tab = Tab::new(&program, &site, &[]);
+    tab.reduce_motion();
+    tab.open(QUICK);
+    let manifest = tab.ask("Page.getAppManifest", json!({}));
+    assert_eq!(manifest["errors"], json!([]));
+    let text: serde_json::Value = serde_json::from_str(manifest["data"].as_str().unwrap()).unwrap();
+    for icon in text["icons"].as_array().unwrap() {
+        let source = icon["src"].as_str().unwrap();
+        // Of the size that the manifest names; a drawing has any.
+        let size = tab.eval(&format!(
+            "new Promise((done, fail) => {{ const icon = new Image(); icon.onload = () => \
+             done(icon.naturalWidth + 'x' + icon.naturalHeight); icon.onerror = fail; icon.src = '{source}' }})"
+        ));
+        assert!(icon["sizes"] == size || icon["sizes"] == "any", "{source} is {size}");
+    }
+    assert_eq!(tab.ask("Page.getInstallabilityErrors", json!({}))["installabilityErrors"], json!([]));
 }

@@ -42,9 +42,12 @@ async function keep() {
     tell();
     follow();
     registration.addEventListener("updatefound", follow);
-    // A page that stays open for days still hears of a new version when its reader comes back to it.
+    // The browser looks for a new version by itself, but takes its time. A page that stays open for days looks when its
+    // reader comes back to it. Without a network there is nothing to be said.
+    const look = () => registration.update().catch(() => {});
+    if (isKept) look();
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") registration.update().catch(() => {});
+      if (document.visibilityState === "visible") look();
     });
     await serviceWorker.ready;
     said.offline = "ready";

@@ -68,9 +68,10 @@ async function kept(name) {
 
 /** A page, from this version; or, if a newer one waits and no page of this one stays open, a sign to ask that one. */
 async function page(name, request) {
-  if (registration.waiting && requests < MOST_REQUESTS && (await othersOpen(request)) === 0) {
+  const { waiting } = registration;
+  if (waiting && requests < MOST_REQUESTS && (await othersOpen(request)) === 0) {
     requests += 1;
-    registration.waiting?.postMessage("take over");
+    waiting.postMessage("take over");
     return again();
   }
   try {
@@ -83,7 +84,7 @@ async function page(name, request) {
   }
 }
 
-/** How many pages stay open when this one is answered. One that is loaded again counts until then. */
+/** How many pages of this site stay open when this one is answered; one that is loaded again is open until then. */
 async function othersOpen(request) {
   const windows = await clients.matchAll({ type: "window", includeUncontrolled: true });
   const open = windows.filter((client) => client.url.startsWith(registration.scope)).length;

@@ -2,6 +2,7 @@
 //! there instead; nothing sleeps for a fixed time and hopes.
 
 mod pipe;
+mod visits;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,11 +32,10 @@ pub fn named(test: &str) -> Option<(PathBuf, PathBuf)> {
     found
 }
 
-/// A browser with a page, and the server that the page comes from. More pages may be open; the last one is driven.
+/// A browser with one page, and the server that the page comes from.
 pub struct Tab {
     pipe: Pipe,
-    /// The target and the session of each page.
-    pages: Vec<(Value, String)>,
+    session: String,
     serving: Serving,
 }
 
@@ -46,55 +46,24 @@ impl Tab {
     /// When either can't be started.
     pub fn new(program: &Path, site: &Path, flags: &[&str]) -> Self {
         let serving = Serving::start(site, 0).unwrap_or_else(|error| panic!("serving: {error:#}"));
-        let pipe =
+        let mut pipe =
             Pipe::start(program, flags).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let mut tab = Self { pipe, pages: Vec::new(), serving };
-        tab.beside();
-        tab
-    }
-
-    /// Opens another empty page in the same browser and turns to it.
-    pub fn beside(&mut self) {
-        let target = self.pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
+        let target = pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let target = target["targetId"].clone();
         let attached =
-            self.pipe.ask(None, "Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
-        self.pages.push((target, attached["sessionId"].as_str().unwrap_or_default().to_owned()));
+            pipe.ask(None, "Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
+        let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
+        let mut tab = Self { pipe, session, serving };
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            self.ask(&format!("{domain}.enable"), json!({}));
+            tab.ask(&format!("{domain}.enable"), json!({}));
         }
-        self.resize(1280, 900);
-    }
-
-    /// Closes this page and turns to the one before, or to an empty one if it was the last.
-    pub fn close(&mut self) {
-        if self.pages.len() < 2 {
-            self.beside();
-            self.pages.swap(0, 1);
-        }
-        if let Some((target, _)) = self.pages.pop() {
-            self.pipe.ask(None, "Target.closeTarget", &json!({ "targetId": target }));
-        }
-    }
-
-    /// Loads the page again, as its reader would, and waits for the new document.
-    pub fn reload(&mut self) {
-        self.eval("window.isBeforeReload = true");
-        self.ask("Page.reload", json!({}));
-        self.wait("the document again", "!window.isBeforeReload && document.readyState === 'complete'");
-    }
-
-    /// Ends the server: from now on there is no network.
-    pub fn stop_serving(&mut self) {
-        self.serving.stop();
-        let offline =
-            json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 });
-        self.ask("Network.emulateNetworkConditions", offline);
+        tab.resize(1280, 900);
+        tab
     }
 
     /// A command of the debugging protocol, for this page.
     pub fn ask(&mut self, method: &str, parameters: Value) -> Value {
-        let session = self.pages.last().map(|(_, session)| session.clone()).unwrap_or_default();
+        let session = self.session.clone();
         self.pipe.ask(Some(&session), method, &parameters)
     }
 
