@@ -26,6 +26,8 @@ macro_rules! tab {
     };
 }
 
+mod compare;
+mod embed;
 mod faults;
 mod machines;
 mod manners;
@@ -33,6 +35,7 @@ mod offline;
 mod own;
 mod registries;
 mod results;
+mod views;
 mod zoo;
 
 fn evaluations(plan: &str) -> usize {

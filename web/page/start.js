@@ -21,7 +21,7 @@ try {
 
 /**
  * Keeps the site for readers without a network. On the document's element, `data-offline` says that it is kept; when a newer
- * version than the page's is kept too, `data-update` says so, and the event `update-ready` is sent to the document once.
+ * version than the page's is kept too, `data-update` says so, and the event `update-ready` is sent to the window once.
  * To load the page again then shows the newer one.
  */
 async function keep() {
@@ -36,7 +36,7 @@ async function keep() {
     const tell = () => {
       if (!isKept || !registration.waiting || said.update) return;
       said.update = "ready";
-      document.dispatchEvent(new Event("update-ready"));
+      dispatchEvent(new Event("update-ready"));
     };
     const follow = () => registration.installing?.addEventListener("statechange", tell);
     tell();

@@ -36,6 +36,11 @@ pub(crate) fn App(engine: SendWrapper<Rc<Engine>>, asked: address::Asked) -> imp
     });
     on_cleanup(move || back_and_forward.remove());
 
+    let newer = window_event_listener_untyped("update-ready", move |_| {
+        session.notice(About::Machine, words::newer_version());
+    });
+    on_cleanup(move || newer.remove());
+
     let state = Memo::new(move |_| session.state());
     let hash = move || {
         session.filmed.track();

@@ -14,6 +14,11 @@ pub(crate) struct Failure {
     pub(crate) text: String,
 }
 
+/// A newer version of the site is kept, and waits.
+pub(crate) fn newer_version() -> String {
+    "A newer version of this page is ready. It is shown when you load the page again; until then this one goes on.".to_owned()
+}
+
 /// The instrument is no longer there; nobody reads this.
 pub(crate) fn gone() -> Failure {
     Failure { title: "Gone", text: String::new() }

@@ -1,0 +1,99 @@
+//! Panes beside each other: the same noise, equal evaluations, true counts and distances.
+
+use super::QUICK;
+use cross_tests::browser::{Tab, named};
+
+/// Opens the page and waits for the panes of a story, with all their distances.
+fn told(tab: &mut Tab, story: &str, panes: usize) {
+    tab.eval("document.querySelector('[data-testid=compare]').scrollIntoView()");
+    tab.wait("the first panes", "document.querySelector('[data-testid=pane]')");
+    tab.eval(&format!("document.querySelector('input[name=story][value={story}]').click()"));
+    let all = "[...document.querySelectorAll('[data-testid=pane]')]";
+    tab.wait(
+        "finished panes",
+        &format!("{all}.length === {panes} && {all}.every(pane => pane.dataset.state === 'done')"),
+    );
+}
+
+fn each(tab: &mut Tab, what: &str) -> Vec<serde_json::Value> {
+    let all = tab.eval(&format!("[...document.querySelectorAll('[data-testid=pane]')].map(pane => {what})"));
+    all.as_array().unwrap().clone()
+}
+
+#[test]
+fn equal_evaluations_are_spent_and_counted_and_a_higher_order_is_not_the_same_picture() {
+    let mut tab = tab!("equal_evaluations");
+    tab.open(QUICK);
+    tab.wait_state("done");
+    told(&mut tab, "cost", 3);
+    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["20", "20", "20"]);
+    let mut pictures = each(&mut tab, "pane.dataset.pixelsHash");
+    pictures.dedup();
+    assert_eq!(pictures.len(), 3);
+    // The reference is 200 evaluations away, and each pane tells how far it is from it.
+    tab.wait(
+        "distances",
+        "[...document.querySelectorAll('[data-testid=pane]')].every(pane => pane.dataset.distance)",
+    );
+    for far in each(&mut tab, "Number(pane.dataset.distance)") {
+        let far = far.as_f64().unwrap();
+        assert!(far > 0.0 && far < 0.5, "{far}");
+    }
+    assert!(tab.text("distance").contains("from the reference"), "{}", tab.text("distance"));
+    // More evaluations for each bring all of them nearer.
+    let before = each(&mut tab, "Number(pane.dataset.distance)");
+    tab.eval(
+        "(slider => { slider.value = 60; slider.dispatchEvent(new Event('change')) })\
+         (document.querySelector('[data-testid=compare-budget]'))",
+    );
+    tab.wait(
+        "sixty evaluations",
+        "[...document.querySelectorAll('[data-testid=pane]')].every(pane => pane.dataset.evaluations === '60' && pane.dataset.distance)",
+    );
+    let after = each(&mut tab, "Number(pane.dataset.distance)");
+    let nearer = before.iter().zip(&after).filter(|(before, after)| after.as_f64() < before.as_f64()).count();
+    assert!(nearer >= 2, "{before:?} and then {after:?}");
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_pane_takes_another_solver_and_panes_come_and_go() {
+    let mut tab = tab!("a_pane_takes_another_solver");
+    tab.open(QUICK);
+    tab.wait_state("done");
+    told(&mut tab, "coupling", 2);
+    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["4", "4"]);
+    // The same solver on two models: two pictures from one noise.
+    let pictures = each(&mut tab, "pane.dataset.pixelsHash");
+    assert_ne!(pictures[0], pictures[1]);
+    tab.eval(
+        "(select => { select.value = 'heun'; select.dispatchEvent(new Event('change')) })\
+         (document.querySelector('[data-testid=pane] [data-part=solver]'))",
+    );
+    tab.wait(
+        "the first pane's other picture",
+        &format!(
+            "(pane => pane.dataset.state === 'done' && pane.dataset.pixelsHash && pane.dataset.pixelsHash !== {})\
+             (document.querySelector('[data-testid=pane]'))",
+            pictures[0]
+        ),
+    );
+    assert_eq!(each(&mut tab, "pane.dataset.pixelsHash")[1], pictures[1], "the other pane stays");
+    tab.eval("document.querySelector('[data-testid=compare-add]').click()");
+    tab.wait("a third pane", "document.querySelectorAll('[data-testid=pane]').length === 3");
+    tab.eval("document.querySelector('[data-testid=compare-add]').click()");
+    tab.wait("a fourth pane", "document.querySelectorAll('[data-testid=pane]').length === 4");
+    assert_eq!(tab.eval("document.querySelector('[data-testid=compare-add]').disabled"), true);
+    tab.eval("document.querySelector('[data-testid=pane-remove]').click()");
+    tab.wait("three panes again", "document.querySelectorAll('[data-testid=pane]').length === 3");
+}
+
+#[test]
+fn latents_beside_pixels_each_with_its_own_count_and_none_for_a_random_draw() {
+    let mut tab = tab!("latents_beside_pixels");
+    tab.open(QUICK);
+    tab.wait_state("done");
+    told(&mut tab, "latent", 4);
+    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["0", "20", "20", "20"]);
+    assert!(tab.text("distance").contains("no network"), "{}", tab.text("distance"));
+}
