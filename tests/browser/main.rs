@@ -26,11 +26,17 @@ macro_rules! tab {
     };
 }
 
+mod accessible;
+mod addresses;
 mod faults;
+mod firefox;
 mod machines;
 mod manners;
+mod policy;
 mod registries;
 mod results;
+mod screens;
+mod smooth;
 mod zoo;
 
 fn evaluations(plan: &str) -> usize {
