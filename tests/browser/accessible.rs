@@ -8,8 +8,9 @@ use serde_json::Value;
 /// A desk and a phone.
 const WINDOWS: [(u32, u32); 2] = [(1280, 900), (360, 740)];
 
-/// What is wrong, one line for each element. The rules are axe's own set, best practices included.
-const FIND: &str = "axe.run(document, { resultTypes: ['violations'], preload: false }).then(({ violations }) => \
+/// What is wrong, one line for each element. The rules are axe's own set, best practices included, and that what is to be
+/// touched is large enough for a finger, which WCAG 2.2 has added.
+const FIND: &str = "axe.run(document, { resultTypes: ['violations'], preload: false, rules: { 'target-size': { enabled: true } } }).then(({ violations }) => \
     violations.flatMap(({ id, impact, help, nodes }) => nodes.map(({ target, failureSummary }) => \
     `${id} (${impact}, ${help}): ${target.join(' ')}: ${failureSummary.split('\\n').slice(1).map(line => line.trim()).join('; ')}`)))";
 

@@ -143,3 +143,30 @@ fn in_firefox_the_page_is_light_or_dark_and_fits_a_phone() {
     }
     assert_eq!(fox.complaints(), Vec::<String>::new());
 }
+
+#[test]
+fn what_complains_in_firefox_would_be_noticed() {
+    let mut fox = fox!("what_complains_in_firefox");
+    fox.open(QUICK);
+    fox.picture("seed=7");
+    assert_eq!(fox.complaints(), Vec::<String>::new());
+    fox.eval(
+        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'inline()' }), \
+         Object.assign(document.createElement('script'), { src: 'worker.js?none', type: 'module' }))",
+    );
+    fox.eval("void setTimeout(() => console.error('a word of the page'))");
+    fox.eval("window.eval ? void Promise.reject(new Error('nobody catches this')) : 0");
+    let told = |fox: &mut Fox, what: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !fox.complaints().iter().any(|line| line.contains(what)) {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "no complaint about {what}: {:?}",
+                fox.complaints()
+            );
+        }
+    };
+    told(&mut fox, "Content-Security-Policy");
+    told(&mut fox, "a word of the page");
+    told(&mut fox, "nobody catches this");
+}

@@ -1,7 +1,7 @@
 //! How the page looks, on a phone, a tablet and a desk, by day and by night, against stored pictures.
 
 use super::QUICK;
-use cross_tests::browser::{Tab, View, named};
+use cross_tests::browser::{Driver, Fox, Page, Tab, View, named, named_firefox};
 use cross_tests::screens::compare;
 
 /// A phone, a tablet, a desk.
@@ -21,31 +21,44 @@ const HAS_THE_FONTS: &str = "(() => { const pen = document.createElement('canvas
     return ['system-ui', 'serif'].every((name, i) => width(name) === width(['\"DejaVu Sans\"', '\"DejaVu Serif\"'][i])) && \
         ['\"DejaVu Sans\"', '\"DejaVu Serif\"'].every(name => width(`${name}, monospace`) !== plain) })()";
 
-#[test]
-fn the_page_looks_as_it_is_stored() {
-    let mut tab = tab!("the_page_looks_as_it_is_stored");
-    tab.open(QUICK);
-    if tab.eval(HAS_THE_FONTS) != true {
-        return cross_tests::skip(
-            "the_page_looks_as_it_is_stored",
-            "the stored pictures show Debian's DejaVu fonts",
-        );
+/// Compares the page with the stored pictures of a browser, in these windows, by day and by night.
+fn looks_as_stored<D: Driver>(page: &mut Page<D>, test: &str, browser: &str, windows: &[(u32, u32)]) {
+    page.reduce_motion();
+    page.open(QUICK);
+    if page.eval(HAS_THE_FONTS) != true {
+        return cross_tests::skip(test, "the stored pictures show Debian's DejaVu fonts");
     }
-    tab.picture("seed=7");
-    tab.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
-    tab.eval(HIDE_WHAT_VARIES);
+    page.picture("seed=7");
+    page.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
+    page.eval(HIDE_WHAT_VARIES);
     let failed = xtask::paths::Paths::find().unwrap().target.join("screens");
     let mut wrong = Vec::new();
-    for (width, height) in WINDOWS {
+    for &(width, height) in windows {
         for dark in [false, true] {
-            tab.show(View { width, height, dark, still: true });
-            tab.eval("scrollTo(0, 0), document.fonts.ready.then(() => true)");
-            tab.eval(
+            page.show(View { width, height, dark, still: true });
+            page.wait("the window", &format!("innerWidth === {width}"));
+            page.eval("scrollTo(0, 0), document.fonts.ready.then(() => true)");
+            // Two frames: one to draw, one to show.
+            page.eval(
                 "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
             );
-            let name = format!("page-{width}-{}", if dark { "dark" } else { "light" });
-            wrong.extend(compare(&name, &tab.photograph(true), &failed).unwrap());
+            let name = format!("{browser}-{width}-{}", if dark { "dark" } else { "light" });
+            wrong.extend(compare(&name, &page.photograph(true), &failed).unwrap());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_looks_as_it_is_stored() {
+    let Some((site, program)) = named("the_page_looks_as_it_is_stored") else { return };
+    let mut tab = Tab::new(&program, &site, &[]);
+    looks_as_stored(&mut tab, "the_page_looks_as_it_is_stored", "chromium", &WINDOWS);
+}
+
+#[test]
+fn in_firefox_the_page_looks_as_it_is_stored() {
+    let Some((site, program)) = named_firefox("in_firefox_the_page_looks_as_it_is_stored") else { return };
+    let mut fox = Fox::new(&program, &site);
+    looks_as_stored(&mut fox, "in_firefox_the_page_looks_as_it_is_stored", "firefox", &WINDOWS[..1]);
 }

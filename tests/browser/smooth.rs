@@ -26,6 +26,17 @@ fn no_task_of_the_main_thread_is_long_while_digits_form_and_play() {
 }
 
 #[test]
+fn a_long_task_would_be_noticed() {
+    let mut tab = tab!("a_long_task");
+    tab.open("worker.js");
+    let tasks = tab.tasks_during(|tab| {
+        // Long enough that the thread computes for 50 ms even where it gets a fraction of a processor.
+        tab.eval("(end => { while (performance.now() < end); })(performance.now() + 800)");
+    });
+    assert!(tasks.iter().any(|task| task.cpu_ms >= LONG_MS && task.wall_ms >= 790.0), "{tasks:?}");
+}
+
+#[test]
 fn fifty_other_plans_leave_nothing_behind() {
     let mut tab = tab!("fifty_other_plans");
     tab.open("?backend=cpu&count=1&steps=1&guidance=1&seed=1");
@@ -67,4 +78,23 @@ fn fifty_other_plans_leave_nothing_behind() {
         before.heap_bytes,
         after.heap_bytes
     );
+}
+
+#[test]
+fn what_is_left_behind_would_be_counted() {
+    let mut tab = tab!("what_is_left_behind");
+    tab.open("worker.js");
+    let before = tab.kept();
+    tab.eval(
+        "window.left = Array.from({ length: 40 }, () => { const node = document.createElement('p'); \
+         node.addEventListener('click', () => node); return node }), window.numbers = Array.from({ length: 200000 }, Math.random), \
+         window.worker = new Worker('worker.js', { type: 'module' }), true",
+    );
+    let after = tab.kept();
+    assert_eq!((after.nodes - before.nodes, after.listeners - before.listeners), (40, 40));
+    assert_eq!((before.workers, after.workers), (0, 1));
+    assert!(after.heap_bytes > before.heap_bytes + 1_000_000);
+    tab.eval("worker.terminate(), delete window.left, delete window.numbers, true");
+    let end = tab.kept();
+    assert_eq!((end.nodes, end.listeners, end.workers), (before.nodes, before.listeners, 0));
 }

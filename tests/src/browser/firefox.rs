@@ -15,8 +15,8 @@ pub struct Firefox {
     marionette: Marionette,
 }
 
-/// Everything in the browser's console that is an error of a page: exceptions and refusals with the file that they come
-/// from, and what pages wrote there themselves. What the browser has to complain about in itself is not ours.
+/// Everything in the browser's console that is an error of a page: exceptions and refusals, with the file that they come
+/// from. What the browser has to complain about in itself is not ours.
 const CONSOLE: &str = r#"
     const told = [];
     for (const message of Services.console.getMessageArray()) {
@@ -26,12 +26,14 @@ const CONSOLE: &str = r#"
         if (warning || /^(chrome|resource|moz-extension|about):/.test(sourceName) || /chrome|system/.test(category)) continue;
         told.push(`${category}: ${errorMessage} (${sourceName}:${lineNumber})`);
     }
-    const storage = Cc["@mozilla.org/consoleAPI-storage;1"].getService(Ci.nsIConsoleAPIStorage);
-    for (const event of storage.getEvents()) {
-        if (!["error", "assert"].includes(event.level) || !/^https?:/.test(event.filename)) continue;
-        told.push(`console: ${Array.from(event.arguments, String).join(" ")} (${event.filename})`);
-    }
     return told;
+"#;
+
+/// What pages wrote into the console as errors. Their process keeps that to itself, so it is asked there.
+const WRITTEN: &str = r#"
+    const storage = Cc["@mozilla.org/consoleAPI-storage;1"].getService(Ci.nsIConsoleAPIStorage);
+    const of = ({ level, filename }) => ["error", "assert"].includes(level) && !/^(chrome|resource):/.test(filename);
+    return storage.getEvents().filter(of).map(event => `console: ${Array.from(event.arguments, String).join(" ")} (${event.filename})`);
 "#;
 
 impl Page<Firefox> {
@@ -95,8 +97,11 @@ impl Driver for Firefox {
     }
 
     fn complaints(&mut self) -> Vec<String> {
-        let told = self.marionette.inside(CONSOLE);
-        serde_json::from_value(told).unwrap_or_default()
+        let asked = json!({ "script": WRITTEN, "args": [], "sandbox": "system" });
+        let told = [self.marionette.inside(CONSOLE), self.marionette.ask("WebDriver:ExecuteScript", &asked)];
+        told.into_iter()
+            .flat_map(|lines| serde_json::from_value::<Vec<String>>(lines).unwrap_or_default())
+            .collect()
     }
 }
 
