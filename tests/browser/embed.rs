@@ -20,7 +20,8 @@ fn with_article(site: &Path, body: &str) -> TempDir {
 
 /// How many workers the tab runs.
 fn workers(tab: &mut Tab) -> usize {
-    let targets = tab.ask("Target.getTargets", serde_json::json!({ "filter": [{ "type": "worker" }] }));
+    let targets =
+        tab.ask_browser("Target.getTargets", serde_json::json!({ "filter": [{ "type": "worker" }] }));
     targets["targetInfos"].as_array().map_or(0, Vec::len)
 }
 

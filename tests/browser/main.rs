@@ -26,15 +26,21 @@ macro_rules! tab {
     };
 }
 
+mod accessible;
+mod addresses;
 mod compare;
 mod embed;
 mod faults;
+mod firefox;
 mod machines;
 mod manners;
 mod offline;
 mod own;
+mod policy;
 mod registries;
 mod results;
+mod screens;
+mod smooth;
 mod views;
 mod zoo;
 

@@ -90,8 +90,6 @@ fn link_and_embed_code_say_what_is_on_screen() {
     let mut tab = tab!("link_and_embed_code");
     let origin = tab.origin();
     let origin = origin.trim_end_matches('/');
-    let permissions = serde_json::json!({ "origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
-    tab.ask("Browser.grantPermissions", permissions);
     tab.open("?backend=cpu&count=2&steps=3&seed=11&digit=4&schedule=shift:k=2");
     tab.wait_state("done");
     let code = tab.text("embed-code");

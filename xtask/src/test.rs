@@ -36,6 +36,9 @@ const SKIPS: &str = "FLOW_DIGITS_SKIPS";
 /// Tells the browser tests where the built site is.
 const SITE: &str = "FLOW_DIGITS_SITE";
 
+/// Tells the browser tests where the script of axe-core is.
+const AXE: &str = "FLOW_DIGITS_AXE";
+
 /// What `test` was asked for. With neither `--native` nor `--browser`, both.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct Asked {
@@ -121,6 +124,8 @@ impl Run<'_> {
         let Some(chromium) = tools::chromium_or_install() else {
             return self.browser_missing(ci);
         };
+        let firefox = tools::firefox_or_install();
+        let axe = tools::axe_or_fetch(self.paths);
         let site = match self.site() {
             Ok(()) => self.paths.test_site(),
             Err(why) => return self.tally.fail("building the web parts", &format!("{why:#}")),
@@ -129,7 +134,16 @@ impl Run<'_> {
         self.select_native(&mut cargo);
         cargo.args(["--test", "browser", "--no-fail-fast", "--", "--test-threads=1"]);
         cargo.env(SITE, site).env("CHROME", chromium);
+        for (name, file) in [("FIREFOX", &firefox), (AXE, &axe)] {
+            if let Some(file) = file {
+                cargo.env(name, file);
+            }
+        }
         self.tests("tests in a browser", "about 2 min", &mut cargo);
+        // Its tests skip themselves, and say so. Under CI nobody reads that.
+        if ci && firefox.is_none() {
+            self.tally.fail("tests in Firefox", &format!("no Firefox: {}", tools::HOW_TO_GET_FIREFOX));
+        }
     }
 
     /// Builds the web parts for tests, in the quick flavor: what is tested is the same program.

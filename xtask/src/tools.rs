@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::download;
+use crate::download::{self, Npm};
 use crate::paths::{Paths, shown};
 use crate::run::{self, Output};
 use crate::step::step;
@@ -263,27 +263,92 @@ pub fn chromium() -> Option<PathBuf> {
 
 /// Finds a browser; as root on Debian, where nobody need be asked, installs one.
 pub fn chromium_or_install() -> Option<PathBuf> {
-    if let Some(found) = chromium() {
-        return Some(found);
+    chromium().or_else(|| {
+        from_debian("Chromium", "chromium");
+        chromium()
+    })
+}
+
+/// A Firefox: `FIREFOX`, else the usual names.
+pub fn firefox() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os("FIREFOX") {
+        return Some(PathBuf::from(chosen)).filter(|path| path.is_file());
     }
+    let on_mac = Path::new("/Applications/Firefox.app/Contents/MacOS/firefox");
+    let named = ["firefox-esr", "firefox"].iter().find_map(|name| run::which(name));
+    named.or_else(|| on_mac.is_file().then(|| on_mac.to_path_buf()))
+}
+
+/// Finds a Firefox; as root on Debian, where nobody need be asked, installs one.
+pub fn firefox_or_install() -> Option<PathBuf> {
+    firefox().or_else(|| {
+        from_debian("Firefox ESR", "firefox-esr");
+        firefox()
+    })
+}
+
+/// Installs a package of Debian's, as root and where it is known; what fails is said.
+fn from_debian(name: &str, package: &str) {
     let root = run::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if !root || run::which("apt-get").is_none() {
-        return None;
+        return;
     }
-    let installed = step("installing Chromium from Debian, for the tests", "about 1 min", || {
+    let installed = step(&format!("installing {name} from Debian, for the tests"), "about 1 min", || {
         let apt = |arguments: &[&str]| {
             let mut command = Command::new("apt-get");
             command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).args(arguments);
             run::run(&mut command, &Output::Terminal)
         };
         apt(&["update", "-q"])?;
-        apt(&["install", "-q", "-y", "--no-install-recommends", "chromium"])
+        apt(&["install", "-q", "-y", "--no-install-recommends", package])
     });
     if let Err(why) = installed {
-        eprintln!("    no browser: {why:#}");
+        eprintln!("    no {name}: {why:#}");
     }
-    chromium()
 }
+
+/// axe-core, the checker of accessibility, as its authors publish it: MPL-2.0, used by the tests and shipped to nobody.
+const AXE: Npm = Npm {
+    package: "axe-core",
+    version: "4.11.4",
+    sha256: "97175f79b2bd57adf1d4a55837f574093883bd9eb8096ea66abfafe2f2bdbdb9",
+    file: "package/axe.min.js",
+};
+
+/// The script of axe-core, if it was fetched before.
+pub fn axe(paths: &Paths) -> Option<PathBuf> {
+    Some(AXE.place(paths)).filter(|script| script.is_file())
+}
+
+/// The script of axe-core: what was fetched before, else npm's; else none, which is said and is no failure.
+pub fn axe_or_fetch(paths: &Paths) -> Option<PathBuf> {
+    if let Some(found) = axe(paths) {
+        return Some(found);
+    }
+    let fetched =
+        step(&format!("fetching {} {}, for the tests", AXE.package, AXE.version), "a few seconds", || {
+            download::npm(&AXE, &AXE.place(paths))
+        });
+    if let Err(why) = fetched {
+        eprintln!("    none: {why:#}");
+    }
+    axe(paths)
+}
+
+impl Npm {
+    /// Where the file lies once it was fetched.
+    fn place(&self, paths: &Paths) -> PathBuf {
+        let name = Path::new(self.file).file_name().unwrap_or_default();
+        paths.tools.join(format!("{}-{}", self.package, self.version)).join(name)
+    }
+}
+
+/// How to get axe-core, for the message that says which tests did not run.
+pub const HOW_TO_GET_AXE: &str = "axe-core was not fetched: `cargo xtask test` does it where npm is on PATH";
+
+/// How to get Firefox, for the message that says which tests did not run.
+pub const HOW_TO_GET_FIREFOX: &str =
+    "install Firefox (Debian: apt-get install firefox-esr) or set FIREFOX to the program";
 
 /// How to get a browser, for the message that says which tests did not run.
 pub const HOW_TO_GET_CHROMIUM: &str =
@@ -302,5 +367,10 @@ pub fn report(paths: &Paths) -> Result<()> {
     let browser =
         chromium().map_or_else(|| format!("none: {HOW_TO_GET_CHROMIUM}"), |path| path.display().to_string());
     println!("{:<14} {:<10} {browser}", "chromium", "any");
+    let firefox =
+        firefox().map_or_else(|| format!("none: {HOW_TO_GET_FIREFOX}"), |path| path.display().to_string());
+    println!("{:<14} {:<10} {firefox}", "firefox", "any");
+    let axe = axe(paths).map_or_else(|| "not fetched".to_owned(), |path| path.display().to_string());
+    println!("{:<14} {:<10} {axe}", AXE.package, AXE.version);
     Ok(())
 }

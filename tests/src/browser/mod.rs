@@ -1,16 +1,24 @@
 //! A real browser on the real page. Every wait is for a condition, with a deadline and a report of what was
 //! there instead; nothing sleeps for a fixed time and hopes.
+//!
+//! What a test does with a page is written once ([`Page`]); how a browser is told is its driver's affair: Chromium over
+//! its debugging protocol ([`Tab`]), Firefox over Marionette ([`Fox`]).
 
+mod chromium;
+mod firefox;
+mod marionette;
+pub mod measure;
 mod pipe;
 mod visits;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use xtask::serve::Serving;
 
-use pipe::Pipe;
+pub use chromium::{Chromium, SOFTWARE_GPU};
+pub use firefox::Firefox;
 
 /// Between two looks at a condition.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
@@ -18,78 +26,128 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(40);
 /// How long a condition may take: a software GPU on a busy machine is slow, a broken page is slow for ever.
 const PATIENCE: Duration = Duration::from_secs(360);
 
-/// Flags that give a headless browser WebGPU without a graphics card.
-pub const SOFTWARE_GPU: [&str; 3] =
-    ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+/// A page in Chromium.
+pub type Tab = Page<Chromium>;
 
-/// The built site and the browser that `cargo xtask test` named; `None`, and said so, when it did not.
+/// A page in Firefox.
+pub type Fox = Page<Firefox>;
+
+/// The built site and the Chromium that `cargo xtask test` named; `None`, and said so, when it did not.
 pub fn named(test: &str) -> Option<(PathBuf, PathBuf)> {
-    let site = std::env::var_os("FLOW_DIGITS_SITE").map(PathBuf::from);
-    let found = site.zip(xtask::tools::chromium());
+    let found = site().zip(xtask::tools::chromium());
     if found.is_none() {
         super::skip(test, "no built site or no browser is named: run `cargo xtask test --browser`");
     }
     found
 }
 
-/// A browser with one page, and the server that the page comes from.
-pub struct Tab {
-    pipe: Pipe,
-    session: String,
-    serving: Serving,
+/// The built site and the Firefox that `cargo xtask test` named; `None`, and said so, when there is either not.
+pub fn named_firefox(test: &str) -> Option<(PathBuf, PathBuf)> {
+    let found = site().zip(xtask::tools::firefox());
+    if found.is_none() {
+        super::skip(test, &format!("no built site, or no Firefox: {}", xtask::tools::HOW_TO_GET_FIREFOX));
+    }
+    found
 }
 
-impl Tab {
-    /// Serves a folder and opens an empty page in a new browser, as large as a laptop's window.
-    ///
-    /// # Panics
-    /// When either can't be started.
-    pub fn new(program: &Path, site: &Path, flags: &[&str]) -> Self {
-        let serving = Serving::start(site, 0).unwrap_or_else(|error| panic!("serving: {error:#}"));
-        let mut pipe =
-            Pipe::start(program, flags).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let target = pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
-        let target = target["targetId"].clone();
-        let attached =
-            pipe.ask(None, "Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
-        let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
-        let mut tab = Self { pipe, session, serving };
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            tab.ask(&format!("{domain}.enable"), json!({}));
-        }
-        tab.resize(1280, 900);
-        tab
-    }
+fn site() -> Option<PathBuf> {
+    std::env::var_os("FLOW_DIGITS_SITE").map(PathBuf::from)
+}
 
-    /// A command of the debugging protocol, for this page.
-    pub fn ask(&mut self, method: &str, parameters: Value) -> Value {
-        let session = self.session.clone();
-        self.pipe.ask(Some(&session), method, &parameters)
+/// What a reader's device shows: a window's size in CSS pixels, and what the reader's system asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The page's width.
+    pub width: u32,
+    /// The page's height.
+    pub height: u32,
+    /// Whether the system is dark.
+    pub dark: bool,
+    /// Whether little motion is wanted: then the page does not wait for its own playback.
+    pub still: bool,
+}
+
+/// What a browser can be told. What goes wrong inside a driver ends the test.
+pub trait Driver: Hands {
+    /// Evaluates an expression (awaiting it, if it is a promise); the exception's text, if it throws.
+    fn evaluate(&mut self, expression: &str) -> Result<Value, String>;
+    /// Goes to an address, as the address bar does.
+    fn go_to(&mut self, url: &str);
+    /// Shows the page so.
+    fn show(&mut self, view: View);
+    /// The page as a PNG: all of it, or what is in the window.
+    fn photograph(&mut self, whole: bool) -> Vec<u8>;
+    /// Every error that the page or the browser put into the console so far, and every uncaught exception.
+    fn complaints(&mut self) -> Vec<String>;
+}
+
+/// A browser's keyboard and mouse.
+pub trait Hands {
+    /// Presses and releases a key, such as `Tab` or `ArrowDown`.
+    fn press(&mut self, key: &str);
+    /// Presses at one point of the window, moves to another one and lets go there.
+    fn drag(&mut self, from: (f64, f64), to: (f64, f64));
+}
+
+/// A browser with one page, and the server that the page comes from.
+pub struct Page<D: Driver> {
+    driver: D,
+    serving: Serving,
+    view: View,
+}
+
+impl<D: Driver> Page<D> {
+    /// A page as large as a laptop's window, light and with motion.
+    fn with(mut driver: D, serving: Serving) -> Self {
+        let view = View { width: 1280, height: 900, dark: false, still: false };
+        driver.show(view);
+        Self { driver, serving, view }
     }
 
     /// The page's size in CSS pixels.
     pub fn resize(&mut self, width: u32, height: u32) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.ask("Emulation.setDeviceMetricsOverride", size);
+        self.show(View { width, height, ..self.view });
     }
 
     /// Tells the page that its reader wants little motion: then it does not wait for its own playback.
     pub fn reduce_motion(&mut self) {
-        let features = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
-        self.ask("Emulation.setEmulatedMedia", json!({ "features": features }));
+        self.show(View { still: true, ..self.view });
     }
 
-    /// Runs a script before anything else on every page opened from now on.
-    pub fn before_each_page(&mut self, script: &str) {
-        self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+    /// Tells the page whether its reader's system is dark.
+    pub fn darken(&mut self, dark: bool) {
+        self.show(View { dark, ..self.view });
+    }
+
+    /// Shows the page so.
+    pub fn show(&mut self, view: View) {
+        self.view = view;
+        self.driver.show(view);
+    }
+
+    /// How the page is shown.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The page as a PNG: all of it, or what is in the window.
+    pub fn photograph(&mut self, whole: bool) -> Vec<u8> {
+        self.driver.photograph(whole)
     }
 
     /// Opens a path of the site, such as `?seed=7`.
     pub fn open(&mut self, path: &str) {
         let url = format!("{}{path}", self.serving.url());
-        let opened = self.ask("Page.navigate", json!({ "url": url }));
-        assert!(opened["errorText"].is_null(), "{url}: {}", opened["errorText"]);
+        self.driver.go_to(&url);
         self.wait("the document", "document.readyState === 'complete'");
+    }
+
+    /// Goes to another query of the same page without loading it anew, as back and forward do.
+    pub fn visit(&mut self, query: &str) {
+        let query = Value::from(query);
+        self.eval(&format!(
+            "history.pushState(null, '', {query}), dispatchEvent(new PopStateEvent('popstate')), true"
+        ));
     }
 
     /// Where the site is served.
@@ -102,11 +160,7 @@ impl Tab {
     /// # Panics
     /// When it throws.
     pub fn eval(&mut self, expression: &str) -> Value {
-        let asked = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let result = self.ask("Runtime.evaluate", asked);
-        let exception = &result["exceptionDetails"];
-        assert!(exception.is_null(), "{expression}\nthrew {exception}");
-        result["result"]["value"].clone()
+        self.driver.evaluate(expression).unwrap_or_else(|error| panic!("{expression}\nthrew {error}"))
     }
 
     /// Evaluates until the value is true-ish, and gives it.
@@ -131,7 +185,7 @@ impl Tab {
             }
             if Instant::now() > deadline {
                 let shown = self.eval("document.querySelector('main')?.innerText.slice(0, 600)");
-                let state = self.eval("document.querySelector('[data-testid=instrument]')?.dataset");
+                let state = self.eval("({ ...document.querySelector('[data-testid=instrument]')?.dataset })");
                 panic!(
                     "no {what} after {PATIENCE:?}\nstate: {state}\nconsole: {:?}\nthe page: {shown}",
                     self.complaints()
@@ -172,52 +226,23 @@ impl Tab {
 
     /// Presses and releases a key, such as `Tab` or `ArrowDown`.
     pub fn press(&mut self, key: &str) {
-        let code = match key {
-            "Tab" => 9,
-            "Enter" => 13,
-            "Escape" => 27,
-            " " => 32,
-            "ArrowLeft" => 37,
-            "ArrowUp" => 38,
-            "ArrowRight" => 39,
-            "ArrowDown" => 40,
-            _ => 0,
-        };
-        for kind in ["rawKeyDown", "keyUp"] {
-            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
-            self.ask("Input.dispatchKeyEvent", event);
-        }
+        self.driver.press(key);
+    }
+
+    /// Takes an element, by its selector, at a share of its width, and drags to another one: a slider's handle, say.
+    pub fn drag(&mut self, selector: &str, from: f64, to: f64) {
+        let selector = Value::from(selector);
+        let place = self.eval(&format!(
+            "(e => {{ e.scrollIntoView({{ block: 'center', behavior: 'instant' }}); const box = e.getBoundingClientRect(); \
+             return [box.left, box.top, box.width, box.height] }})(document.querySelector({selector}))"
+        ));
+        let number = |i: usize| place[i].as_f64().unwrap_or_default();
+        let at = |share: f64| (number(0) + share * number(2), number(1) + number(3) / 2.0);
+        self.driver.drag(at(from), at(to));
     }
 
     /// Every error that the page or the browser put into the console so far, and every uncaught exception.
     pub fn complaints(&mut self) -> Vec<String> {
-        self.pipe.listen();
-        let told = self.pipe.events.iter().filter_map(|event| {
-            let parameters = &event["params"];
-            match event["method"].as_str()? {
-                "Runtime.exceptionThrown" => Some(format!("exception: {}", parameters["exceptionDetails"])),
-                "Runtime.consoleAPICalled" if ["error", "assert"].contains(&parameters["type"].as_str()?) => {
-                    Some(format!("console: {}", parameters["args"]))
-                }
-                "Log.entryAdded" if parameters["entry"]["level"] == "error" => {
-                    Some(format!("log: {} {}", parameters["entry"]["text"], parameters["entry"]["url"]))
-                }
-                _ => None,
-            }
-        });
-        told.collect()
-    }
-
-    /// Everything that the browser told without being asked, as its debugging protocol has it.
-    pub fn events(&mut self) -> &[Value] {
-        self.pipe.listen();
-        &self.pipe.events
-    }
-
-    /// Every address that was asked for so far.
-    pub fn requested(&mut self) -> Vec<String> {
-        self.pipe.listen();
-        let sent = self.pipe.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
-        sent.filter_map(|event| event["params"]["request"]["url"].as_str().map(str::to_owned)).collect()
+        self.driver.complaints()
     }
 }

@@ -101,6 +101,22 @@ impl Pipe {
         }
     }
 
+    /// The next thing that the browser told, or tells, under this name; none when it stays silent.
+    pub(super) fn take_event(&mut self, method: &str) -> Option<Value> {
+        self.listen();
+        if let Some(at) = self.events.iter().position(|event| event["method"] == method) {
+            return Some(self.events.remove(at));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let event = self.from.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+            if event["method"] == method {
+                return Some(event);
+            }
+            self.events.push(event);
+        }
+    }
+
     /// Takes in what the browser told meanwhile.
     pub(super) fn listen(&mut self) {
         while let Ok(event) = self.from.try_recv() {

@@ -22,9 +22,9 @@ impl Tab {
 
     /// Opens another empty page in the same browser and turns to it; gives the one before.
     pub fn beside(&mut self) -> String {
-        let target = self.pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
+        let target = self.driver.pipe.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let target = json!({ "targetId": target["targetId"], "flatten": true });
-        let attached = self.pipe.ask(None, "Target.attachToTarget", &target);
+        let attached = self.driver.pipe.ask(None, "Target.attachToTarget", &target);
         let before = self.turn_to(attached["sessionId"].as_str().unwrap_or_default().to_owned());
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.ask(&format!("{domain}.enable"), json!({}));
@@ -35,7 +35,7 @@ impl Tab {
 
     /// Turns to another page; gives the one before.
     pub fn turn_to(&mut self, page: String) -> String {
-        std::mem::replace(&mut self.session, page)
+        std::mem::replace(&mut self.driver.session, page)
     }
 
     /// Closes this page and turns to another one.
