@@ -10,7 +10,7 @@ use tempfile::TempDir;
 fn with_article(site: &Path, body: &str) -> TempDir {
     let folder = copied(site);
     let article = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Article</title>\
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Article</title><link rel=icon href=favicon.svg>\
          <style>p {{ color: rgb(1, 2, 3) }} button {{ font-size: 99px }} .instrument {{ display: none }}</style>\
          <script type=module src=embed.js></script><main><p id=own>Text.</p>{body}</main></html>"
     );
@@ -148,7 +148,7 @@ fn twenty_elements_share_one_worker_and_one_model() {
     tab.wait("twenty pictures", DONE);
     let fetched = |tab: &mut Tab, part: &str| tab.requested().iter().filter(|url| url.contains(part)).count();
     assert_eq!(fetched(&mut tab, ".safetensors"), 1);
-    assert_eq!(fetched(&mut tab, "/workers/cpu-"), 2, "the program's two files, once each");
+    assert_eq!(fetched(&mut tab, ".wasm"), 2, "the page's program and the worker's, once each");
     assert_eq!(workers(&mut tab), 1);
     let different =
         tab.eval("new Set([...document.querySelectorAll('flow-digits')].map(element => element.plan)).size");

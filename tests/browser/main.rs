@@ -29,6 +29,7 @@ macro_rules! tab {
 mod accessible;
 mod addresses;
 mod compare;
+mod easel;
 mod embed;
 mod faults;
 mod firefox;

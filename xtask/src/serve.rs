@@ -218,6 +218,8 @@ fn answer(request: &Request, folder: &Path) -> Reply {
         ("Cache-Control", keep.to_owned()),
         ("ETag", tag.clone()),
         ("X-Content-Type-Options", "nosniff".to_owned()),
+        // A sandboxed frame has no origin of its own, and an element may stand on another one.
+        ("Access-Control-Allow-Origin", "*".to_owned()),
     ];
     if request.known_tag == Some(tag) {
         return Reply { status: 304, headers, body: Vec::new() };

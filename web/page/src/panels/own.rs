@@ -16,11 +16,11 @@ use send_wrapper::SendWrapper;
 use std::rc::Rc;
 
 /// Backwards: no guidance and no class, so that nothing is read into the drawing.
-const BACK: &str = "solver=heun&schedule=linear&steps=20&guidance=1&count=1&digit=any";
+const BACK: &str = "solver=rk4&schedule=inverse-cubic&steps=12&guidance=1&count=1&digit=any";
 /// Forward, as every class.
-const FORTH: &str = "solver=heun&schedule=linear&steps=20&guidance=2&count=10&digit=any";
+const FORTH: &str = "solver=rk4&schedule=inverse-cubic&steps=6&guidance=3&count=10&digit=any";
 /// Filling in.
-const FILL: &str = "solver=heun&schedule=linear&steps=20&guidance=2&count=10";
+const FILL: &str = "solver=heun&schedule=inverse-cubic&steps=10&guidance=2&count=10";
 /// Between two seeds.
 const BETWEEN: &str = "solver=heun&schedule=inverse-cubic&steps=8&guidance=2&count=12";
 
