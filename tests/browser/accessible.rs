@@ -1,7 +1,7 @@
 //! What axe-core finds that keeps a reader out: contrast, names, roles, order. By day and by night, on a desk and on a
 //! phone, with everything open, and when nothing works.
 
-use super::{QUICK, copied, first_model};
+use super::{QUICK, copied, first_model, seen_to_the_end};
 use cross_tests::browser::{Tab, View, named};
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ fn nothing_keeps_a_reader_out_with_pickers_closed_and_open() {
     let mut tab = tab!("nothing_keeps_a_reader_out");
     tab.open(QUICK);
     tab.picture("seed=7");
-    tab.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
+    seen_to_the_end(&mut tab);
     tab.eval(&format!("{axe}; true"));
     let mut found = violations(&mut tab, "all closed");
     let all = tab.eval("document.querySelectorAll('details').length").as_u64().unwrap();

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cross_tests::browser::{Tab, named};
+use cross_tests::browser::{Driver, Page, Tab, named};
 use flow::plan::SamplePlan;
 use flow::schedule::KnotTable;
 
@@ -51,6 +51,21 @@ fn evaluations(plan: &str) -> usize {
 
 fn counted(tab: &mut Tab) -> usize {
     tab.instrument("evaluations").parse().unwrap()
+}
+
+/// Scrolls through the page, so that what waits until it is seen begins, and waits until all of it is done.
+fn seen_to_the_end<D: Driver>(page: &mut Page<D>) {
+    page.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
+    page.eval(
+        "(async () => { const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done))); \
+         for (const part of document.querySelectorAll('section, h2, [data-testid]')) { \
+         part.scrollIntoView({ behavior: 'instant', block: 'center' }); await frame() } \
+         scrollTo(0, 0); await frame(); return true })()",
+    );
+    let works = "[...document.querySelectorAll('main [data-state]')].some(e => ['loading', 'running'].includes(e.dataset.state))";
+    let measured =
+        "[...document.querySelectorAll('[data-testid=pane]')].every(pane => pane.dataset.distance)";
+    page.wait("end of all work", &format!("!{works} && {measured}"));
 }
 
 /// A copy of the site without the GPU's program, to be damaged.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::QUICK;
+use super::{QUICK, seen_to_the_end};
 use cross_tests::browser::{Tab, named};
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn a_whole_session_breaks_no_rule_and_stores_nothing() {
     tab.before_each_page(LISTEN);
     tab.open(QUICK);
     tab.picture("seed=7");
-    tab.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
+    seen_to_the_end(&mut tab);
     let everything = "document.querySelectorAll('details').length";
     for i in 0..tab.eval(everything).as_u64().unwrap() {
         tab.eval(&format!("document.querySelectorAll('details')[{i}].open = true"));

@@ -1,18 +1,21 @@
 //! How the page looks, on a phone, a tablet and a desk, by day and by night, against stored pictures.
 
-use super::QUICK;
+use super::{QUICK, seen_to_the_end};
 use cross_tests::browser::{Driver, Fox, Page, Tab, View, named, named_firefox};
-use cross_tests::screens::compare;
+use cross_tests::screens::{Fault, compare};
 
 /// A phone, a tablet, a desk.
 const WINDOWS: [(u32, u32); 3] = [(320, 640), (768, 1024), (1440, 900)];
 
-/// Times and counts of bytes differ from run to run, so they are not shown. The page's own policy refuses a style that is
-/// written into it; a sheet that a script builds is none of those.
+/// Times and counts of bytes differ from run to run, so they are not shown, and so does the port that the site is served
+/// from. The page's own policy refuses a style that is written into it; a sheet that a script builds is none of those.
 const HIDE_WHAT_VARIES: &str = "(() => { const sheet = new CSSStyleSheet(); \
     sheet.replaceSync('[data-varies], [data-testid=evaluation-ms], [data-testid=transferred] { visibility: hidden !important }'); \
     const roots = [document, ...[...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(root => root)]; \
-    roots.forEach(root => root.adoptedStyleSheets.push(sheet)); return true })()";
+    roots.forEach(root => root.adoptedStyleSheets.push(sheet)); \
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); \
+    for (let text; (text = texts.nextNode());) text.data = text.data.replaceAll(location.host, '127.0.0.1:54321'); \
+    return true })()";
 
 /// The stored pictures were taken with Debian's fonts. With others, every line breaks elsewhere.
 const HAS_THE_FONTS: &str = "(() => { const pen = document.createElement('canvas').getContext('2d'); \
@@ -29,7 +32,7 @@ fn looks_as_stored<D: Driver>(page: &mut Page<D>, test: &str, browser: &str, win
         return cross_tests::skip(test, "the stored pictures show Debian's DejaVu fonts");
     }
     page.picture("seed=7");
-    page.wait("the study", "!!document.querySelector('[data-testid=study-table] tbody tr')");
+    seen_to_the_end(page);
     page.eval(HIDE_WHAT_VARIES);
     let failed = xtask::paths::Paths::find().unwrap().target.join("screens");
     let mut wrong = Vec::new();
@@ -43,7 +46,15 @@ fn looks_as_stored<D: Driver>(page: &mut Page<D>, test: &str, browser: &str, win
                 "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))",
             );
             let name = format!("{browser}-{width}-{}", if dark { "dark" } else { "light" });
-            wrong.extend(compare(&name, &page.photograph(true), &failed).unwrap());
+            let Some(Fault { said, at: (x, y) }) = compare(&name, &page.photograph(true), &failed).unwrap()
+            else {
+                continue;
+            };
+            let what = page.eval(&format!(
+                "(() => {{ scrollTo(0, Math.max(0, {y} - innerHeight / 2)); const e = document.elementFromPoint({x}, {y} - scrollY); \
+                 return e ? `${{e.tagName}} in ${{e.closest('[data-testid]')?.dataset.testid}}` : 'outside' }})()"
+            ));
+            wrong.push(format!("{said} ({what})"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
