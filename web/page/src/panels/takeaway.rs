@@ -12,6 +12,11 @@ use wasm_bindgen_futures::JsFuture;
 /// How long a button says that it has done its work.
 const SAID_MS: u64 = 2_500;
 
+/// The three commands; the README has them with what they do.
+const TRAIN: &str = "cargo run --release -p trainer -- data
+cargo run --release -p trainer -- train recipes/mnist-unet.toml
+cargo run --release -p trainer -- export runs/mnist-unet --default";
+
 /// Buttons for all of it.
 #[component]
 pub(crate) fn TakeAway() -> impl IntoView {
@@ -86,6 +91,14 @@ pub(crate) fn TakeAway() -> impl IntoView {
                 })}
             </div>
             <p class="tools small" role="status" data-testid="taken">{move || said.get()}</p>
+            <div class="prose">
+                <h3>"Train your own"</h3>
+                <p>
+                    "Everything here was trained by the same program that you can have. Three commands fetch the digits, train a network, "
+                    "and put it where the page finds it:"
+                </p>
+                <pre class="code" tabindex="0" aria-label="Three commands to train a model"><code>{TRAIN}</code></pre>
+            </div>
         </section>
     }
 }
