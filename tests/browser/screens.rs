@@ -7,10 +7,11 @@ use cross_tests::screens::{Fault, compare};
 /// A phone, a tablet, a desk.
 const WINDOWS: [(u32, u32); 3] = [(320, 640), (768, 1024), (1440, 900)];
 
-/// Times and counts of bytes differ from run to run, so they are not shown, and so does the port that the site is served
-/// from. The page's own policy refuses a style that is written into it; a sheet that a script builds is none of those.
+/// Times and counts of bytes differ from run to run, even in their width, so they are left out; and the port that the site
+/// is served from is always shown as one. The page's own policy refuses a style that is written into it; a sheet that a
+/// script builds is none of those.
 const HIDE_WHAT_VARIES: &str = "(() => { const sheet = new CSSStyleSheet(); \
-    sheet.replaceSync('[data-varies], [data-testid=evaluation-ms], [data-testid=transferred] { visibility: hidden !important }'); \
+    sheet.replaceSync('[data-varies], [data-testid=evaluation-ms], [data-testid=transferred] { display: none !important }'); \
     const roots = [document, ...[...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(root => root)]; \
     roots.forEach(root => root.adoptedStyleSheets.push(sheet)); \
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); \
