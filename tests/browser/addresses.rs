@@ -183,7 +183,6 @@ fn two_hundred_addresses_at_random_never_leave_a_blank_page() {
 }
 
 #[test]
-#[ignore = "the page writes every movement of a slider into the address, and Chromium drops what is more than 200 in ten seconds"]
 fn the_address_holds_what_is_on_screen_after_a_long_drag() {
     let mut tab = tab!("the_address_holds");
     tab.open("?backend=cpu&count=1&steps=2&guidance=1");

@@ -5,8 +5,11 @@
 
 use crate::session::Change;
 use flow::plan::SamplePlan;
-use leptos::prelude::window;
+use leptos::prelude::{set_timeout, window};
 use protocol::Backend;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::JsValue;
 
 /// The field that forces a machine.
@@ -142,28 +145,61 @@ impl Gesture {
     }
 }
 
+/// Between two addresses that only follow a gesture. Browsers pass over what comes more often than about twenty times a
+/// second for a while, and say nothing.
+const BETWEEN_MS: f64 = 150.0;
+
 /// Writes addresses: one entry in the history for each change that was made, however long the dragging.
 #[derive(Default)]
 pub(crate) struct Writer {
     gesture: Gesture,
+    written_ms: f64,
+    /// What a gesture has come to since, and is still to be written.
+    later: Option<String>,
 }
 
 impl Writer {
     /// Lets the address follow a plan. `None` only makes it complete, without an entry in the history.
-    pub(crate) fn write(&mut self, plan: &SamplePlan, backend: Option<Backend>, change: Option<Change>) {
+    pub(crate) fn write(
+        writer: &Rc<RefCell<Self>>,
+        plan: &SamplePlan,
+        backend: Option<Backend>,
+        change: Option<Change>,
+    ) {
         let now_ms = window().performance().map_or(0.0, |clock| clock.now());
+        let mut this = writer.borrow_mut();
         let adds = match change {
-            Some(change) => !self.gesture.goes_on(change, now_ms),
+            Some(change) => !this.gesture.goes_on(change, now_ms),
             None => {
-                self.gesture = Gesture::None;
+                this.gesture = Gesture::None;
                 false
             }
         };
-        let location = window().location();
         let query = query(plan, backend);
+        let waits = BETWEEN_MS - (now_ms - this.written_ms);
+        if !adds && waits > 0.0 && change.is_some_and(Change::is_passing) {
+            if this.later.replace(query).is_none() {
+                let writer = writer.clone();
+                let write = move || {
+                    let mut this = writer.borrow_mut();
+                    if let Some(query) = this.later.take() {
+                        this.put(&query, false);
+                    }
+                };
+                set_timeout(write, Duration::from_secs_f64(waits / 1_000.0));
+            }
+            return;
+        }
+        this.later = None;
+        this.put(&query, adds);
+    }
+
+    fn put(&mut self, query: &str, adds: bool) {
+        let location = window().location();
         if location.search().is_ok_and(|now| now == query) {
             return;
         }
+        self.written_ms = window().performance().map_or(0.0, |clock| clock.now());
         let Ok(history) = window().history() else { return };
         let url = format!("{query}{}", location.hash().unwrap_or_default());
         // A browser may refuse when the address changes too often; the next change catches up.

@@ -19,11 +19,11 @@ pub(crate) fn App(engine: SendWrapper<Rc<Engine>>, asked: address::Asked) -> imp
     session.replace_notices(About::Address, asked.faults.iter().map(words::address).collect());
     provide_context(session);
 
-    let writer = RefCell::new(Writer::default());
+    let writer = Rc::new(RefCell::new(Writer::default()));
     let setting = Setting { names_model: asked.names_model, views: true, urgent: true };
     let backend = asked.backend;
     instrument::begin(&engine, session, &setting, move |plan, change| {
-        writer.borrow_mut().write(plan, backend, change);
+        Writer::write(&writer, plan, backend, change);
     });
     player::follow(session);
     let back_and_forward = window_event_listener(leptos::ev::popstate, move |_| {
