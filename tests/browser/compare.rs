@@ -1,10 +1,10 @@
 //! Panes beside each other: the same noise, equal evaluations, true counts and distances.
 
 use super::QUICK;
-use cross_tests::browser::{Tab, named};
+use cross_tests::browser::{Driver, Page, Tab, named};
 
 /// Opens the page and waits for the panes of a story, with all their distances.
-fn told(tab: &mut Tab, story: &str, panes: usize) {
+fn told<D: Driver>(tab: &mut Page<D>, story: &str, panes: usize) {
     tab.eval("document.querySelector('[data-testid=compare]').scrollIntoView()");
     tab.wait("the first panes", "document.querySelector('[data-testid=pane]')");
     tab.eval(&format!("document.querySelector('input[name=story][value={story}]').click()"));
@@ -15,19 +15,23 @@ fn told(tab: &mut Tab, story: &str, panes: usize) {
     );
 }
 
-fn each(tab: &mut Tab, what: &str) -> Vec<serde_json::Value> {
+fn each<D: Driver>(tab: &mut Page<D>, what: &str) -> Vec<serde_json::Value> {
     let all = tab.eval(&format!("[...document.querySelectorAll('[data-testid=pane]')].map(pane => {what})"));
     all.as_array().unwrap().clone()
 }
 
 #[test]
 fn equal_evaluations_are_spent_and_counted_and_a_higher_order_is_not_the_same_picture() {
-    let mut tab = tab!("equal_evaluations");
+    equal_evaluations(&mut tab!("equal_evaluations"));
+}
+
+/// The same in every browser.
+pub fn equal_evaluations<D: Driver>(tab: &mut Page<D>) {
     tab.open(QUICK);
     tab.wait_state("done");
-    told(&mut tab, "cost", 3);
-    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["20", "20", "20"]);
-    let mut pictures = each(&mut tab, "pane.dataset.pixelsHash");
+    told(tab, "cost", 3);
+    assert_eq!(each(tab, "pane.dataset.evaluations"), ["20", "20", "20"]);
+    let mut pictures = each(tab, "pane.dataset.pixelsHash");
     pictures.dedup();
     assert_eq!(pictures.len(), 3);
     // The reference is 200 evaluations away, and each pane tells how far it is from it.
@@ -35,13 +39,13 @@ fn equal_evaluations_are_spent_and_counted_and_a_higher_order_is_not_the_same_pi
         "distances",
         "[...document.querySelectorAll('[data-testid=pane]')].every(pane => pane.dataset.distance)",
     );
-    for far in each(&mut tab, "Number(pane.dataset.distance)") {
+    for far in each(tab, "Number(pane.dataset.distance)") {
         let far = far.as_f64().unwrap();
         assert!(far > 0.0 && far < 0.5, "{far}");
     }
     assert!(tab.text("distance").contains("from the reference"), "{}", tab.text("distance"));
     // More evaluations for each bring all of them nearer.
-    let before = each(&mut tab, "Number(pane.dataset.distance)");
+    let before = each(tab, "Number(pane.dataset.distance)");
     tab.eval(
         "(slider => { slider.value = 60; slider.dispatchEvent(new Event('change')) })\
          (document.querySelector('[data-testid=compare-budget]'))",
@@ -50,7 +54,7 @@ fn equal_evaluations_are_spent_and_counted_and_a_higher_order_is_not_the_same_pi
         "sixty evaluations",
         "[...document.querySelectorAll('[data-testid=pane]')].every(pane => pane.dataset.evaluations === '60' && pane.dataset.distance)",
     );
-    let after = each(&mut tab, "Number(pane.dataset.distance)");
+    let after = each(tab, "Number(pane.dataset.distance)");
     let nearer = before.iter().zip(&after).filter(|(before, after)| after.as_f64() < before.as_f64()).count();
     assert!(nearer >= 2, "{before:?} and then {after:?}");
     assert_eq!(tab.complaints(), Vec::<String>::new());

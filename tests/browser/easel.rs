@@ -1,7 +1,7 @@
 //! The reader's own digit, drawn with a pointer as a person would.
 
 use super::QUICK;
-use cross_tests::browser::{Tab, named};
+use cross_tests::browser::{Driver, Page, Tab, named};
 use serde_json::json;
 
 /// Draws a stroke on the first board, through points between 0 and 1.
@@ -22,7 +22,7 @@ fn draw(tab: &mut Tab, board: usize, points: &[(f64, f64)]) {
     send("mouseReleased", points[points.len() - 1]);
 }
 
-fn opened(tab: &mut Tab) {
+fn opened<D: Driver>(tab: &mut Page<D>) {
     tab.open(QUICK);
     tab.wait_state("done");
     tab.eval("document.querySelector('[data-testid=own]').scrollIntoView()");
@@ -72,10 +72,18 @@ fn a_half_is_rubbed_out_and_filled_in_and_a_wipe_empties_the_board() {
 
 #[test]
 fn without_a_pointer_a_digit_is_taken_from_above_and_two_seeds_are_joined() {
-    let mut tab = tab!("without_a_pointer");
-    opened(&mut tab);
+    without_a_pointer(&mut tab!("without_a_pointer"));
+}
+
+/// The same in every browser.
+pub fn without_a_pointer<D: Driver>(tab: &mut Page<D>) {
+    opened(tab);
     tab.eval("document.querySelector('[data-testid=board-take]').click()");
     tab.wait("a digit", "!document.querySelector('[data-testid=turn-now]').disabled");
+    tab.eval("document.querySelector('[data-testid=turn-now]').click()");
+    tab.wait("ten classes", "document.querySelector('[data-testid=turn]').dataset.state === 'done'");
+    tab.eval("document.querySelector('[data-testid=hide-lower]').click()");
+    tab.wait("what fills it", "document.querySelector('[data-testid=fill]').dataset.state === 'done'");
     tab.eval("document.querySelector('[data-testid=between-now]').click()");
     let walked = "(part => part.dataset.state === 'done' && part.dataset.pixelsHash)(document.querySelector('[data-testid=between]'))";
     let first = tab.wait("a walk", walked);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::copied;
-use cross_tests::browser::{Tab, named};
+use cross_tests::browser::{Driver, Page, Tab, named};
 use tempfile::TempDir;
 
 /// A copy of the site with one more document, in which elements stand.
@@ -68,15 +68,25 @@ fn two_lines_are_enough_and_no_style_goes_in_or_out() {
 #[test]
 fn attributes_methods_and_events_work_as_documented() {
     let Some((site, program)) = named("attributes_methods_and_events") else { return };
-    let site = with_article(
-        &site,
+    let site = with_one(&site);
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    attributes_methods_and_events(&mut tab);
+}
+
+/// A document with one element, whose events are kept.
+pub fn with_one(site: &Path) -> TempDir {
+    with_article(
+        site,
         "<flow-digits id=one steps=3 count=1 seed=5 backend=cpu loading=eager>\
          <p slot=poster>Wait</p><p slot=caption>Caption</p></flow-digits>\
          <script>window.told = []; for (const name of ['ready', 'progress', 'sample', 'error']) \
          document.querySelector('#one').addEventListener(name, event => told.push([name, event.detail]))</script>",
-    );
-    let mut tab = Tab::new(&program, site.path(), &[]);
-    tab.reduce_motion();
+    )
+}
+
+/// The same in every browser.
+pub fn attributes_methods_and_events<D: Driver>(tab: &mut Page<D>) {
     tab.open("article.html");
     tab.wait("digits", DONE);
     let names = tab.eval("told.map(([name]) => name).filter(name => name !== 'progress').join()");

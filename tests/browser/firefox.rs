@@ -170,3 +170,20 @@ fn what_complains_in_firefox_would_be_noticed() {
     told(&mut fox, "a word of the page");
     told(&mut fox, "nobody catches this");
 }
+
+#[test]
+fn in_firefox_views_panes_and_the_readers_own_digit_work() {
+    let mut fox = fox!("in_firefox_views");
+    super::views::each_view(&mut fox);
+    super::compare::equal_evaluations(&mut fox);
+    super::easel::without_a_pointer(&mut fox);
+}
+
+#[test]
+fn in_firefox_the_element_works_as_documented() {
+    let Some((site, program)) = named_firefox("in_firefox_the_element") else { return };
+    let site = super::embed::with_one(&site);
+    let mut fox = Fox::new(&program, site.path());
+    fox.reduce_motion();
+    super::embed::attributes_methods_and_events(&mut fox);
+}

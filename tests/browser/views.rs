@@ -1,13 +1,13 @@
 //! The same run in other ways, and what can be taken away from it.
 
-use super::{QUICK, counted};
-use cross_tests::browser::{Tab, named};
+use super::QUICK;
+use cross_tests::browser::{Driver, Page, Tab, named};
 
 /// A fingerprint of what the canvas shows.
 const SHOWN: &str = "(canvas => { const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data; \
     let hash = 0; for (const byte of data) hash = (hash * 31 + byte) | 0; return String(hash) })(document.querySelector('[data-testid=digits]'))";
 
-fn scrub(tab: &mut Tab, t: f64) {
+fn scrub<D: Driver>(tab: &mut Page<D>, t: f64) {
     tab.eval(&format!(
         "(slider => {{ slider.value = {t}; slider.dispatchEvent(new Event('input')) }})(document.querySelector('[data-testid=timeline]'))"
     ));
@@ -15,11 +15,15 @@ fn scrub(tab: &mut Tab, t: f64) {
 
 #[test]
 fn each_view_shows_another_picture_and_none_asks_the_network() {
-    let mut tab = tab!("each_view");
+    each_view(&mut tab!("each_view"));
+}
+
+/// The same in every browser.
+pub fn each_view<D: Driver>(tab: &mut Page<D>) {
     tab.open(QUICK);
     tab.wait_state("done");
-    let evaluations = counted(&mut tab);
-    scrub(&mut tab, 0.3);
+    let evaluations = tab.instrument("evaluations");
+    scrub(tab, 0.3);
     let mut seen = Vec::new();
     for view in ["state", "estimate", "velocity", "arrows"] {
         tab.eval(&format!("document.querySelector('.views input[value={view}]').click()"));
@@ -29,13 +33,13 @@ fn each_view_shows_another_picture_and_none_asks_the_network() {
         seen.push(shown);
     }
     // At the end the estimate is the picture itself.
-    scrub(&mut tab, 1.0);
+    scrub(tab, 1.0);
     for view in ["state", "estimate"] {
         tab.eval(&format!("document.querySelector('.views input[value={view}]').click()"));
         seen.push(tab.eval(SHOWN));
     }
     assert_eq!(seen[4], seen[5]);
-    assert_eq!(counted(&mut tab), evaluations);
+    assert_eq!(tab.instrument("evaluations"), evaluations);
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 

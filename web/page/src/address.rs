@@ -228,10 +228,10 @@ mod tests {
     #[test]
     fn attributes_hold_the_plan_and_nothing_that_would_need_escaping() {
         let plan: SamplePlan =
-            "schedule=shift:k=3&guidance=interval:lo=0.2,hi=0.7&model=a_b.c".parse().unwrap();
+            "schedule=shift:k=5&guidance=interval:lo=0.2,hi=0.7&model=a_b.c".parse().unwrap();
         let written = attributes(&plan);
         assert!(
-            written.contains(" schedule=\"shift:k=3\"") && written.contains(" model=\"a_b.c\""),
+            written.contains(" schedule=\"shift:k=5\"") && written.contains(" model=\"a_b.c\""),
             "{written}"
         );
         assert!(!written.contains(['<', '>', '&', '\'']), "{written}");

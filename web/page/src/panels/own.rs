@@ -65,7 +65,12 @@ impl Hand {
         self.conductor.wish(Errand { plan, way, bytes }, false, true);
     }
 
-    /// Whether the run that was sent last is done, and not yet told so.
+    /// `empty` before anything was asked for; then the session's state.
+    fn state(&self) -> &'static str {
+        if is_idle(self.session) { "empty" } else { self.session.state().id() }
+    }
+
+    /// Whether the run that was sent last is done.
     fn is_done(&self) -> bool {
         self.session.filmed.track();
         self.session.film.with_value(|film| film.complete && film.frames.len() > 1)
@@ -224,7 +229,7 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
     let hero = expect_context::<Session>();
     let hand = Hand::new(&engine);
     let digit = RwSignal::new(Digit::Any);
-    let sent = hand.clone();
+    let (sent, hand_state) = (hand.clone(), hand.clone());
     let fill = StoredValue::new_local(move || {
         let hidden = board.hidden.get_untracked();
         let (Some(picture), Some(model)) =
@@ -271,7 +276,7 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
                 ", while the network pushes the rest: what it fills in has to fit what it sees arriving."
             </p>
         </div>
-        <div class="trio two" data-testid="fill" data-state=move || hand.session.state().id()
+        <div class="trio two" data-testid="fill" data-state=move || hand_state.state()
             data-pixels-hash=move || { hand.session.filmed.track(); hand.session.film.with_value(|film| film.complete.then(|| film.hash())) }>
             <div>
                 <Surface board=board lifted=move || {
@@ -307,7 +312,7 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
     let hero = expect_context::<Session>();
     let hand = Hand::new(&engine);
     let other = RwSignal::new(7_u64);
-    let sent = hand.clone();
+    let (sent, hand_state) = (hand.clone(), hand.clone());
     let near_by = StoredValue::new_local(move || {
         let Some(model) = hero.catalog.with_untracked(|catalog| model(catalog.as_ref()?)) else { return };
         let (seed, digit) = hero.wish.with_untracked(|wish| (wish.plan.seed, wish.plan.digit));
@@ -323,7 +328,7 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                 "noise is too quiet to be noise, and every point on the way is a digit, too."
             </p>
         </div>
-        <div class="tools between" data-testid="between" data-state=move || hand.session.state().id()
+        <div class="tools between" data-testid="between" data-state=move || hand_state.state()
             data-pixels-hash=move || { hand.session.filmed.track(); hand.session.film.with_value(|film| film.complete.then(|| film.hash())) }>
             <Shown session=hand.session/>
             <div class="row">
@@ -343,17 +348,19 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
     }
 }
 
+/// Whether nothing was asked for yet: that is no loading.
+fn is_idle(session: Session) -> bool {
+    session.filmed.track();
+    session.wish.with(|wish| wish.plan == SamplePlan::default())
+        && session.film.with_value(|film| film.frames.is_empty())
+        && session.state() == State::Loading
+}
+
 /// A screen of its own session, or the place for it.
 #[component]
 fn Shown(session: Session) -> impl IntoView {
     provide_context(session);
-    // Nothing was asked for yet: that is no loading.
-    let idle = move || {
-        session.filmed.track();
-        session.loading.with(|loading| loading.is_some_and(|loading| loading.total == 0))
-            && session.film.with_value(|film| film.frames.is_empty())
-            && session.state() == State::Loading
-    };
+    let idle = move || is_idle(session);
     view! {
         <div class="shown" class:idle=idle data-stale=move || session.stale.get().then_some("")>
             <Screen/>
