@@ -58,6 +58,7 @@ class FlowDigits extends HTMLElement {
   #attached;
   #wanted = false;
   #told;
+  #failed = false;
 
   constructor() {
     super();
@@ -79,6 +80,7 @@ class FlowDigits extends HTMLElement {
     const poster = this.#image();
     if (poster) wait.append(make("img", { src: poster, alt: "" }));
     this.#inside = make("div", { className: "place", hidden: true });
+    this.#dress();
     const holds = make("div", { className: "wait" }, wait, says);
     holds.setAttribute("part", "poster");
     this.#root.replaceChildren(holds, this.#inside, make("slot", { name: "caption" }));
@@ -115,7 +117,10 @@ class FlowDigits extends HTMLElement {
 
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
-    if (name === "theme") this.#dress();
+    if (name === "theme") {
+      this.#dress();
+      this.#attached?.redraw();
+    } else if (name === "poster" && !this.#attached) this.#clear();
     else if (name === "controls" && this.#attached) {
       this.disconnectedCallback();
       if (this.isConnected) this.load();
@@ -142,6 +147,7 @@ class FlowDigits extends HTMLElement {
     near.unobserve(this);
     if (this.#wanted) return;
     this.#wanted = true;
+    this.#failed = false;
     try {
       const { module, style } = await program();
       if (!this.#wanted || this.#attached) return;
@@ -159,6 +165,7 @@ class FlowDigits extends HTMLElement {
       this.#inside.hidden = false;
     } catch (error) {
       this.#wanted = false;
+      this.#failed = true;
       const says = this.#root.querySelector(".says");
       if (says) says.textContent = "This instrument could not be loaded. Loading the page again may help.";
       this.#tell("error", { title: "The program did not arrive", message: String(error?.message ?? error) });
@@ -181,17 +188,22 @@ class FlowDigits extends HTMLElement {
 
   /** Samples once more; with another plan, such as { seed: 7, digit: 3 }, that one. Resolves with the `sample` event's details. */
   async sample(plan = {}) {
+    const unknown = Object.keys(plan).find((name) => !PLAN.includes(name));
+    if (unknown !== undefined) throw new TypeError(`a plan has ${PLAN.join(", ")}, and no ${unknown}`);
+    const heard = new AbortController();
+    const { signal } = heard;
     const done = new Promise((resolve, reject) => {
-      this.addEventListener("sample", (event) => resolve(event.detail), { once: true });
-      this.addEventListener("error", (event) => reject(new Error(event.detail.message)), { once: true });
-    });
-    const before = this.query;
-    for (const [name, value] of Object.entries(plan)) {
-      if (!PLAN.includes(name)) throw new TypeError(`a plan has ${PLAN.join(", ")}, and no ${name}`);
-      this.setAttribute(name, String(value));
-    }
-    if (!this.#attached) await this.load();
-    else if (this.query === before) this.#attached.sample();
+      this.addEventListener("sample", (event) => resolve(event.detail), { signal });
+      this.addEventListener("error", (event) => reject(new Error(event.detail.message)), { signal });
+    }).finally(() => heard.abort());
+    for (const [name, value] of Object.entries(plan)) this.setAttribute(name, String(value));
+    if (this.#attached) {
+      clearTimeout(this.#told);
+      const before = this.#attached.plan;
+      this.#attached.set(this.query);
+      // The same plan, perhaps in other words: once more.
+      if (this.#attached.plan === before) this.#attached.sample();
+    } else this.load();
     return done;
   }
 
@@ -217,7 +229,7 @@ class FlowDigits extends HTMLElement {
 
   /** `waiting`, `loading`, `running`, `done` or `error`. */
   get state() {
-    return this.#attached?.state ?? "waiting";
+    return this.#attached?.state ?? (this.#failed ? "error" : this.#wanted ? "loading" : "waiting");
   }
 }
 

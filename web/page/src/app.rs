@@ -1,7 +1,7 @@
 //! The article: a short paragraph and something to touch. Story and manners are the project's page notes.
 
 use crate::address::{self, Writer};
-use crate::conductor::Engine;
+use crate::conductor::{Engine, Rank};
 use crate::controls::Controls;
 use crate::instrument::{self, Setting};
 use crate::panels::{Colophon, Compare, Own, Results, Stage, TakeAway};
@@ -20,7 +20,7 @@ pub(crate) fn App(engine: SendWrapper<Rc<Engine>>, asked: address::Asked) -> imp
     provide_context(session);
 
     let writer = Rc::new(RefCell::new(Writer::default()));
-    let setting = Setting { names_model: asked.names_model, views: true, urgent: true };
+    let setting = Setting { names_model: asked.names_model, views: true, rank: Rank::Reader };
     let backend = asked.backend;
     instrument::begin(&engine, session, &setting, move |plan, change| {
         Writer::write(&writer, plan, backend, change);

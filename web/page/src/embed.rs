@@ -4,7 +4,7 @@
 //! All of a document's elements share one engine, and with it one worker and one model.
 
 use crate::address;
-use crate::conductor::Engine;
+use crate::conductor::{Engine, Rank};
 use crate::controls::Controls;
 use crate::fetch;
 use crate::instrument::{self, Setting};
@@ -68,7 +68,7 @@ pub fn attach(root: &JsValue, base: &str, query: &str, controls: &str, tell: Fun
         let session = Session::new(engine.shared(), asked.plan.clone());
         *given.borrow_mut() = Some(session);
         session.replace_notices(About::Address, asked.faults.iter().map(words::address).collect());
-        let setting = Setting { names_model: asked.names_model, views: controls, urgent: false };
+        let setting = Setting { names_model: asked.names_model, views: controls, rank: Rank::Seen };
         instrument::begin(&engine, session, &setting, |_, _| {});
         player::follow(session);
         report(session, tell);
@@ -133,7 +133,10 @@ impl Attached {
     pub fn set(&self, query: &str) -> String {
         let mut asked = address::parse(query);
         if !asked.names_model {
-            asked.plan.model = self.session.wish.with_untracked(|wish| wish.plan.model.clone());
+            let first =
+                self.session.catalog.with_untracked(|catalog| catalog.as_ref().map(|c| c.default.clone()));
+            asked.plan.model =
+                first.unwrap_or_else(|| self.session.wish.with_untracked(|wish| wish.plan.model.clone()));
         }
         let faults: Vec<String> = asked.faults.iter().map(words::address).collect();
         self.session.replace_notices(About::Address, faults.clone());
@@ -197,20 +200,26 @@ impl Attached {
     /// # Errors
     /// When there is no picture yet, or the type is neither.
     #[wasm_bindgen(js_name = toBlob)]
-    pub async fn to_blob(&self, kind: String) -> Result<JsValue, JsValue> {
+    pub fn to_blob(&self, kind: &str) -> js_sys::Promise {
         let session = self.session;
-        let kind = match kind.as_str() {
-            "image/png" => Kind::Picture,
-            "image/gif" => Kind::Film,
-            other => {
-                let what = format!("toBlob makes image/png or image/gif, not {other:?}");
-                return Err(js_sys::Error::new(&what).into());
-            }
+        let wanted = match kind {
+            "image/png" => Ok(Kind::Picture),
+            "image/gif" => Ok(Kind::Film),
+            other => Err(format!("toBlob makes image/png or image/gif, not {other:?}")),
         };
-        match keepsake::blob(session, kind).await {
-            Ok(blob) => Ok(blob.into()),
-            Err(why) => Err(js_sys::Error::new(&why).into()),
-        }
+        // Nothing of `self` is held meanwhile: the element may go away.
+        wasm_bindgen_futures::future_to_promise(async move {
+            let made = match wanted {
+                Ok(kind) => keepsake::blob(session, kind).await,
+                Err(why) => Err(why),
+            };
+            made.map(JsValue::from).map_err(|why| js_sys::Error::new(&why).into())
+        })
+    }
+
+    /// Draws anew, after the element's colours have changed.
+    pub fn redraw(&self) {
+        self.session.appearance.update(|count| *count += 1);
     }
 
     /// Ends the instrument.

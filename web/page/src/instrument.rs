@@ -1,7 +1,7 @@
 //! One instrument: a session, its place in the engine's queue, and what follows every change of the plan. The page's own
 //! instrument, the panes of a comparison and the elements in other people's articles are all this.
 
-use crate::conductor::{Conductor, Engine};
+use crate::conductor::{Conductor, Engine, Rank};
 use crate::session::{About, Change, Session, Wish};
 use crate::settle::settled;
 use flow::plan::SamplePlan;
@@ -15,8 +15,8 @@ pub(crate) struct Setting {
     pub(crate) names_model: bool,
     /// Whether its runs bring estimates and velocities along.
     pub(crate) views: bool,
-    /// Whether a reader waits for its first run; else it waits for its turn.
-    pub(crate) urgent: bool,
+    /// How much its runs matter, where no reader has just asked for one.
+    pub(crate) rank: Rank,
 }
 
 /// Begins to follow a session's wish: whatever is wished for is sampled, after what its model can't do was put right. `told`
@@ -28,14 +28,13 @@ pub(crate) fn begin(
     told: impl Fn(&SamplePlan, Option<Change>) + 'static,
 ) {
     let conductor = Conductor::new(engine, session, setting.names_model, setting.views);
-    let urgent_first = setting.urgent;
+    let rank = setting.rank;
     let to_close = SendWrapper::new(conductor.clone());
     on_cleanup(move || to_close.close());
     let sentences = StoredValue::new(Vec::new());
     Effect::new(move |before: Option<Option<(SamplePlan, u64)>>| {
         let Wish { plan, change } = session.wish.get();
         let retries = session.retries.get();
-        let first = before.is_none();
         let before = before.flatten();
         // What the model can't do is not asked for. While the models are not known, the conductor looks after that.
         let possible =
@@ -49,8 +48,9 @@ pub(crate) fn begin(
         // A gesture that ends where it was asks for nothing new.
         let wished = (plan, retries);
         if before.as_ref() != Some(&wished) {
-            let urgent = if first { urgent_first } else { change.is_some() || urgent_first };
-            conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing), urgent);
+            let again = before.as_ref().is_some_and(|(_, before)| *before != retries);
+            let rank = if change.is_some() || again { Rank::Reader } else { rank };
+            conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing), rank);
         }
         // After the wish: it ends what was told of the one before.
         for sentence in sentences.try_update_value(std::mem::take).unwrap_or_default() {

@@ -72,7 +72,9 @@ pub(crate) async fn blob(session: Session, kind: Kind) -> Result<Blob, String> {
             let (bytes, table) = shown(session, palette).ok_or("there is no picture yet")?;
             let layout = Layout::square(bytes.len() / (SIDE * SIDE), usize::MAX / 2);
             let layout = Layout { scale: PICTURE_SCALE, gap: PICTURE_SCALE, ..layout };
-            let sheet = indexed(&bytes, layout);
+            // Between the digits there is no ink, and no velocity.
+            let empty = if session.view.get_untracked() == View::Velocity { 128 } else { 0 };
+            let sheet = indexed(&bytes, layout, empty);
             png(&coloured(&sheet, &table), layout.width(), layout.height()).await
         }
         Kind::Sprite => {
@@ -108,10 +110,10 @@ fn shown(session: Session, palette: Palette) -> Option<(Vec<u8>, Table)> {
     })
 }
 
-/// A grid of images, enlarged; 0 where there is none.
-fn indexed(picture: &[u8], layout: Layout) -> Vec<u8> {
+/// A grid of images, enlarged; `empty` where there is none.
+fn indexed(picture: &[u8], layout: Layout, empty: u8) -> Vec<u8> {
     let (width, height) = (layout.width(), layout.height());
-    let mut sheet = vec![0; width * height];
+    let mut sheet = vec![empty; width * height];
     for (index, image) in picture.chunks_exact(SIDE * SIDE).enumerate() {
         let pitch = SIDE * layout.scale + layout.gap;
         let (top, left) = (index / layout.columns * pitch, index % layout.columns * pitch);
@@ -172,17 +174,19 @@ async fn png(rgba: &[u8], width: usize, height: usize) -> Result<Blob, String> {
 
 /// The way from noise to digits. One frame at a time, so that the page stays alive meanwhile.
 async fn film(session: Session, table: &Table) -> Result<Vec<u8>, String> {
-    let count = session.wish.with_untracked(|wish| wish.plan.count);
-    let layout = Layout::square(count, FILM_SIDE);
+    // All of them at once: the run on screen may be another one before the last is written.
+    let times = (0..FILM_FRAMES).map(|index| index as f64 / (FILM_FRAMES - 1) as f64);
+    let pictures: Option<Vec<Vec<u8>>> =
+        session.film.with_value(|film| times.map(|t| film.picture(t)).collect());
+    let pictures = pictures.ok_or("there is no picture yet")?;
+    let layout = Layout::square(pictures[0].len() / (SIDE * SIDE), FILM_SIDE);
     let (width, height) = (layout.width() as u16, layout.height() as u16);
     let colours: Vec<u8> = table.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
     let failed = |error: gif::EncodingError| error.to_string();
     let mut encoder = gif::Encoder::new(Vec::new(), width, height, &colours).map_err(failed)?;
     encoder.set_repeat(gif::Repeat::Infinite).map_err(failed)?;
-    for index in 0..FILM_FRAMES {
-        let t = index as f64 / (FILM_FRAMES - 1) as f64;
-        let picture = session.film.try_with_value(|film| film.picture(t)).flatten();
-        let sheet = indexed(&picture.ok_or("the picture went away")?, layout);
+    for (index, picture) in pictures.iter().enumerate() {
+        let sheet = indexed(picture, layout, 0);
         let delay = if index + 1 == FILM_FRAMES { FILM_DELAYS.1 } else { FILM_DELAYS.0 };
         let frame = gif::Frame { delay, width, height, buffer: Cow::Owned(sheet), ..gif::Frame::default() };
         encoder.write_frame(&frame).map_err(failed)?;
@@ -229,7 +233,7 @@ mod tests {
     fn a_grid_is_enlarged_with_nothing_between_its_images() {
         let layout = Layout { columns: 2, rows: 1, scale: 2, gap: 2 };
         let picture: Vec<u8> = [7, 9].iter().flat_map(|ink| vec![*ink; SIDE * SIDE]).collect();
-        let sheet = indexed(&picture, layout);
+        let sheet = indexed(&picture, layout, 0);
         assert_eq!(sheet.len(), layout.width() * layout.height());
         assert_eq!([sheet[0], sheet[55], sheet[56], sheet[57], sheet[58]], [7, 7, 0, 0, 9]);
     }

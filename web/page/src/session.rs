@@ -9,6 +9,7 @@ use leptos::html;
 use leptos::prelude::*;
 use protocol::{Backend, RunEnd};
 use std::cell::Cell;
+use wasm_bindgen::JsCast;
 
 /// How settled a change is: a slider that is being dragged changes many times before it rests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -233,6 +234,10 @@ pub(crate) struct Session {
     pub(crate) transferred: RwSignal<u64>,
     /// Where the picture is, for the focus when what had it goes away.
     pub(crate) screen: NodeRef<html::Div>,
+    /// Counts changes of the look: size, colours.
+    pub(crate) appearance: RwSignal<u32>,
+    /// What the picture is called, where that is not what its plan says.
+    pub(crate) label: StoredValue<Option<&'static str>>,
     /// Tells the ids of this instrument from those of others in the same document.
     pub(crate) number: u32,
     /// Whether somebody else moves the playhead: then a run begins where it is.
@@ -271,6 +276,8 @@ impl Session {
             retries: RwSignal::new(0),
             transferred,
             screen: NodeRef::new(),
+            appearance: RwSignal::new(0),
+            label: StoredValue::new(None),
             number: NUMBERS.replace(NUMBERS.get() + 1),
             follows: false,
         }
@@ -279,6 +286,15 @@ impl Session {
     /// The same with a playhead that others share and somebody else moves.
     pub(crate) fn following(self, playhead: RwSignal<f64>, playing: RwSignal<bool>) -> Self {
         Self { playhead, playing, follows: true, ..self }
+    }
+
+    /// Gives the focus to something of the same document.
+    pub(crate) fn focus_in(self, selector: &str) {
+        let found = document().query_selector(selector).ok().flatten();
+        if let Some(element) = found.and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok()) {
+            // It fails only for elements that can't have the focus.
+            let _ = element.focus();
+        }
     }
 
     /// Gives the screen the focus, when what had it goes away: else it would be lost, and Tab begin at the top again.

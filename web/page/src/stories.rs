@@ -66,8 +66,8 @@ pub(crate) const STORIES: &[Story] = &[
     Story {
         id: "residual",
         label: "Residual blocks, or plain ones",
-        says: "Two U-Nets of one size and one recipe; the only difference is that one adds each block's answer to what came in. \
-               Same noise, same equation to learn: the residual one learned it better.",
+        says: "Two U-Nets of one size and one training. One normalizes within each block and adds its answer to what came in; the base \
+               one does neither. Same noise, same equation to learn: the residual one learned it better.",
         evaluations: 20,
         panes: &[pane("residual-unet", "euler", "linear", "2"), pane("base-unet", "euler", "linear", "2")],
     },

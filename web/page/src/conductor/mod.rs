@@ -22,7 +22,7 @@ use crate::catalog::{Catalog, Site};
 use crate::fetch;
 use crate::film::Film;
 use crate::machine::Machine;
-use crate::session::{About, Badge, Session, Shared};
+use crate::session::{About, Badge, Session, Shared, Tally};
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
@@ -31,6 +31,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use stock::Stock;
+pub(crate) use turns::Rank;
 use turns::Turns;
 
 /// How often a broken CPU program is started again before the reader is told.
@@ -174,9 +175,9 @@ impl Conductor {
         self.1.session
     }
 
-    /// Asks for a run, in the middle of a gesture or not. The newest wish of a client counts. An `urgent` one, which a
-    /// reader waits for, goes before those of other clients.
-    pub(crate) fn wish(&self, errand: impl Into<Errand>, dragging: bool, urgent: bool) {
+    /// Asks for a run, in the middle of a gesture or not. The newest wish of a client counts; its rank
+    /// says who makes room for it.
+    pub(crate) fn wish(&self, errand: impl Into<Errand>, dragging: bool, rank: Rank) {
         let errand = errand.into();
         // What is on screen is no longer what is asked for, and what was said of it is no longer true.
         let session = self.session();
@@ -186,13 +187,17 @@ impl Conductor {
         session.replace_notices(About::Run, Vec::new());
         session.show(|film| film.complete = false);
         *self.1.newest.borrow_mut() = Some(errand.clone());
-        self.take(errand, urgent);
+        self.take(errand, rank);
     }
 
     /// Ends what was asked for.
     pub(crate) fn rest(&self) {
         *self.1.newest.borrow_mut() = None;
         self.leave();
+        let session = self.session();
+        session.playing.set(false);
+        session.stale.set(false);
+        session.tally.set(Tally::default());
     }
 
     /// The instrument goes away: nothing of it is touched from now on.
@@ -259,10 +264,11 @@ impl Conductor {
         }
     }
 
-    fn again(&self) {
+    /// Asks for the newest wish once more.
+    pub(crate) fn again(&self) {
         let newest = self.1.newest.borrow().clone();
         if let Some(errand) = newest {
-            self.wish(errand, false, true);
+            self.wish(errand, false, Rank::Reader);
         }
     }
 

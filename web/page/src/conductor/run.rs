@@ -1,6 +1,6 @@
 //! A run: its frames go to the film on screen, or wait off screen until they can replace the picture in place.
 
-use super::{Conductor, Engine, Errand, Way};
+use super::{Conductor, Engine, Errand, Rank, Way};
 use crate::film::{Film, Frame};
 use crate::machine::{Event, Machine};
 use crate::session::{About, Tally};
@@ -33,6 +33,10 @@ impl Engine {
             Conductor(self.clone(), client).hear(backend, event);
         } else if matches!(event, Event::Broken(_)) {
             self.machines.borrow_mut().remove(backend.id());
+            if backend == Backend::Gpu {
+                self.chosen.set(Backend::Cpu);
+                self.proven.borrow_mut().clear();
+            }
         }
     }
 }
@@ -79,7 +83,7 @@ impl Conductor {
             let replace = move || {
                 if conductor.0.run.get() == run && machine.is_heedless() {
                     conductor.dismiss(Backend::Cpu);
-                    conductor.take(errand, true);
+                    conductor.take(errand, Rank::Reader);
                 }
             };
             set_timeout(replace, Duration::from_millis(HEEDLESS_MS));

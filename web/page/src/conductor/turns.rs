@@ -7,10 +7,24 @@ use leptos::task::spawn_local;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// The turn in progress, and who waits, each with its newest wish.
+/// How much a wish matters, the most first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Rank {
+    /// A reader has just made it, and waits.
+    Reader,
+    /// It is to be seen, but nobody made it just now.
+    Seen,
+    /// Nobody waits for it.
+    Background,
+}
+
+/// A wish in the queue.
+type Turn<C, W> = (C, W, Rank);
+
+/// The turn in progress, and who waits, each with its newest wish; those that matter most are in front.
 pub(super) struct Turns<C, W> {
-    current: Option<(C, W)>,
-    waiting: VecDeque<(C, W)>,
+    current: Option<Turn<C, W>>,
+    waiting: VecDeque<Turn<C, W>>,
 }
 
 impl<C, W> Default for Turns<C, W> {
@@ -21,29 +35,37 @@ impl<C, W> Default for Turns<C, W> {
 
 impl<C: Same, W> Turns<C, W> {
     /// A wish, in the place of the client's older ones. Whether the turn in progress has to end for it: because it is the
-    /// client's own, or because this one is urgent; then another's wish waits once more, last.
-    pub(super) fn wish(&mut self, client: C, wish: W, urgent: bool) -> bool {
-        self.waiting.retain(|(other, _)| !other.same(&client));
-        let own = self.current.as_ref().is_some_and(|(other, _)| other.same(&client));
-        let interrupts = own || (urgent && self.current.is_some());
-        if own || urgent {
-            self.waiting.push_front((client, wish));
-        } else {
-            self.waiting.push_back((client, wish));
+    /// client's own, because a reader has just made this one, or because it matters more; then another's wish waits once
+    /// more, the first of its rank.
+    pub(super) fn wish(&mut self, client: C, wish: W, rank: Rank) -> bool {
+        self.waiting.retain(|(other, ..)| !other.same(&client));
+        let interrupted = self
+            .current
+            .take_if(|(other, _, theirs)| other.same(&client) || rank == Rank::Reader || rank < *theirs);
+        let interrupts = interrupted.is_some();
+        let mut own = false;
+        if let Some(turn) = interrupted {
+            own = turn.0.same(&client);
+            if !own {
+                self.put(turn, true);
+            }
         }
-        if interrupts
-            && let Some(interrupted) = self.current.take()
-            && !own
-        {
-            self.waiting.push_back(interrupted);
-        }
+        self.put((client, wish, rank), own || rank == Rank::Reader);
         interrupts
+    }
+
+    /// Into the queue, before or behind those of the same rank.
+    fn put(&mut self, turn: Turn<C, W>, first: bool) {
+        let rank = turn.2;
+        let place =
+            self.waiting.iter().position(|(.., other)| if first { *other >= rank } else { *other > rank });
+        self.waiting.insert(place.unwrap_or(self.waiting.len()), turn);
     }
 
     /// The client wishes for nothing any more. Whether the turn in progress was its own.
     pub(super) fn leave(&mut self, client: &C) -> bool {
-        self.waiting.retain(|(other, _)| !other.same(client));
-        self.current.take_if(|(other, _)| other.same(client)).is_some()
+        self.waiting.retain(|(other, ..)| !other.same(client));
+        self.current.take_if(|(other, ..)| other.same(client)).is_some()
     }
 
     /// The turn in progress is over.
@@ -52,14 +74,14 @@ impl<C: Same, W> Turns<C, W> {
     }
 
     /// The next turn begins, if anybody waits.
-    pub(super) fn next(&mut self) -> Option<&(C, W)> {
+    pub(super) fn next(&mut self) -> Option<&Turn<C, W>> {
         self.current = self.waiting.pop_front();
         self.current.as_ref()
     }
 
     /// Whose turn it is.
     pub(super) fn current(&self) -> Option<&C> {
-        self.current.as_ref().map(|(client, _)| client)
+        self.current.as_ref().map(|(client, ..)| client)
     }
 }
 
@@ -93,9 +115,9 @@ impl Engine {
 
 impl Conductor {
     /// Waits for a turn.
-    pub(super) fn take(&self, errand: Errand, urgent: bool) {
+    pub(super) fn take(&self, errand: Errand, rank: Rank) {
         *self.1.coming.borrow_mut() = None;
-        if self.0.turns.borrow_mut().wish(self.1.clone(), errand, urgent) {
+        if self.0.turns.borrow_mut().wish(self.1.clone(), errand, rank) {
             self.0.interrupt();
         }
         if !self.0.serving.replace(true) {
@@ -123,7 +145,8 @@ impl Conductor {
 /// One turn after the other, until nobody waits.
 async fn serve(engine: Rc<Engine>) {
     loop {
-        let next = engine.turns.borrow_mut().next().map(|(client, errand)| (client.clone(), errand.clone()));
+        let next =
+            engine.turns.borrow_mut().next().map(|(client, errand, _)| (client.clone(), errand.clone()));
         let Some((client, errand)) = next else { break };
         let number = engine.run.get() + 1;
         engine.run.set(number);
@@ -156,15 +179,17 @@ mod tests {
         }
     }
 
+    use Rank::{Background, Reader, Seen};
+
     fn order(turns: &mut Turns<u8, char>) -> Vec<(u8, char)> {
-        std::iter::from_fn(|| turns.next().copied()).collect()
+        std::iter::from_fn(|| turns.next().map(|(client, wish, _)| (*client, *wish))).collect()
     }
 
     #[test]
     fn wishes_are_served_in_their_order_and_only_the_newest_of_each() {
         let mut turns = Turns::default();
         for (client, wish) in [(1, 'a'), (2, 'b'), (1, 'c'), (3, 'd')] {
-            assert!(!turns.wish(client, wish, false));
+            assert!(!turns.wish(client, wish, Seen));
         }
         assert_eq!(order(&mut turns), [(2, 'b'), (1, 'c'), (3, 'd')]);
     }
@@ -172,29 +197,41 @@ mod tests {
     #[test]
     fn a_newer_wish_of_the_same_client_ends_its_turn_and_comes_next() {
         let mut turns = Turns::default();
-        turns.wish(1, 'a', false);
-        turns.wish(2, 'b', false);
-        assert_eq!(turns.next(), Some(&(1, 'a')));
-        assert!(turns.wish(1, 'c', false));
+        turns.wish(1, 'a', Seen);
+        turns.wish(2, 'b', Seen);
+        assert_eq!(turns.next(), Some(&(1, 'a', Seen)));
+        assert!(turns.wish(1, 'c', Seen));
         assert_eq!(turns.current(), None);
         assert_eq!(order(&mut turns), [(1, 'c'), (2, 'b')]);
     }
 
     #[test]
-    fn an_urgent_wish_goes_first_and_what_it_interrupts_is_not_lost() {
+    fn what_a_reader_has_just_wished_goes_first_and_what_it_interrupts_comes_next() {
         let mut turns = Turns::default();
-        turns.wish(1, 'a', false);
-        turns.wish(2, 'b', false);
+        turns.wish(1, 'a', Reader);
+        turns.wish(2, 'b', Seen);
+        turns.wish(4, 'd', Background);
         turns.next();
-        assert!(turns.wish(3, 'c', true));
-        assert_eq!(order(&mut turns), [(3, 'c'), (2, 'b'), (1, 'a')]);
+        assert!(turns.wish(3, 'c', Reader));
+        assert_eq!(order(&mut turns), [(3, 'c'), (1, 'a'), (2, 'b'), (4, 'd')]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_makes_room_for_what_is_seen_and_goes_on_after_it() {
+        let mut turns = Turns::default();
+        turns.wish(1, 'a', Background);
+        turns.wish(2, 'b', Background);
+        turns.next();
+        assert!(turns.wish(3, 'c', Seen));
+        assert!(!turns.wish(4, 'd', Background));
+        assert_eq!(order(&mut turns), [(3, 'c'), (1, 'a'), (2, 'b'), (4, 'd')]);
     }
 
     #[test]
     fn who_leaves_is_served_no_more() {
         let mut turns = Turns::default();
-        turns.wish(1, 'a', false);
-        turns.wish(2, 'b', false);
+        turns.wish(1, 'a', Seen);
+        turns.wish(2, 'b', Seen);
         turns.next();
         assert!(!turns.leave(&2));
         assert!(turns.leave(&1));

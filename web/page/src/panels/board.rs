@@ -2,6 +2,7 @@
 
 use crate::canvas::{Painter, Palette, Show as Drawn};
 use crate::easel::{Drawing, Point, SIDE};
+use crate::session::Session;
 use leptos::html;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
@@ -87,6 +88,14 @@ impl Board {
         self.hidden.set((0..SIDE * SIDE).map(|i| u8::from(is_hidden(i / SIDE, i % SIDE)) * 255).collect());
     }
 
+    /// Takes a tool into the hand.
+    pub(crate) fn hold(self, tool: Tool) {
+        if tool == Tool::Eraser {
+            self.settle();
+        }
+        self.tool.set(tool);
+    }
+
     /// What is rubbed out belongs to places of the picture, so that the strokes have to be one.
     fn settle(self) {
         if let Some(picture) = untrack(|| self.picture()) {
@@ -129,11 +138,13 @@ pub(crate) fn Surface(
     /// The pointer was lifted: a stroke is done.
     lifted: impl Fn() + Copy + 'static,
 ) -> impl IntoView {
+    let session = expect_context::<Session>();
     let place = NodeRef::<html::Div>::new();
     let canvas = NodeRef::<html::Canvas>::new();
     let space = RwSignal::new(0.0);
     let painter = StoredValue::new_local(Painter::default());
-    let down = StoredValue::new(false);
+    // The pointer that draws; others are passed over meanwhile.
+    let down = StoredValue::new(None::<i32>);
     Effect::new(move |_| {
         let Some(place) = place.get() else { return };
         let measured = place.clone();
@@ -147,6 +158,7 @@ pub(crate) fn Surface(
         }
     });
     Effect::new(move |_| {
+        session.appearance.track();
         let (seen, hidden, space) = (board.seen(), board.hidden.get(), space.get());
         let (Some(place), Some(canvas)) = (place.get(), canvas.get()) else { return };
         if space > 0.0 {
@@ -165,22 +177,25 @@ pub(crate) fn Surface(
         })
     };
     let begin = move |event: leptos::ev::PointerEvent| {
+        if down.get_value().is_some() {
+            return;
+        }
         if let (Some(point), Some(canvas)) = (at(&event), canvas.get_untracked()) {
             event.prevent_default();
             // Without it the stroke ends at the board's edge, which is no harm.
             let _ = canvas.set_pointer_capture(event.pointer_id());
-            down.set_value(true);
+            down.set_value(Some(event.pointer_id()));
             board.touch(point, true);
         }
     };
     let go_on = move |event: leptos::ev::PointerEvent| {
-        if let Some(point) = at(&event).filter(|_| down.get_value()) {
+        if let Some(point) = at(&event).filter(|_| down.get_value() == Some(event.pointer_id())) {
             board.touch(point, false);
         }
     };
-    let end = move |_| {
-        if down.get_value() {
-            down.set_value(false);
+    let end = move |event: leptos::ev::PointerEvent| {
+        if down.get_value() == Some(event.pointer_id()) {
+            down.set_value(None);
             lifted();
         }
     };

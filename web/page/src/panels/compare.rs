@@ -2,7 +2,7 @@
 //! far each one's digits are from those that many evaluations lead to.
 
 use super::Screen;
-use crate::conductor::Engine;
+use crate::conductor::{Engine, Rank};
 use crate::instrument::{self, Setting};
 use crate::near;
 use crate::panels::reference::{References, distance};
@@ -200,7 +200,7 @@ fn Pane(
         })
     });
     let session = Session::new(shared, plan.get_untracked()).following(playhead, playing);
-    let setting = Setting { names_model: true, views: false, urgent: false };
+    let setting = Setting { names_model: true, views: false, rank: Rank::Seen };
     engine.with_value(|engine| instrument::begin(engine, session, &setting, |_, _| {}));
     Effect::new(move |before: Option<()>| {
         let plan = plan.get();
@@ -212,7 +212,9 @@ fn Pane(
 
     let evaluated = session.of_model(|_, entry| entry.is_evaluated());
     let reference = Memo::new(move |_| {
-        let done = session.state() == State::Done && session.tally.with(|tally| tally.end.is_some());
+        session.filmed.track();
+        let done = session.film.with_value(|film| film.complete)
+            && session.wish.with(|wish| wish.plan == plan.get());
         (done && evaluated.get()).then(|| references.of(&plan.get()))
     });
     let far = Memo::new(move |_| {
@@ -308,7 +310,11 @@ fn Pane(
             <div class="row">
                 <button type="button" class="button small" on:click=open>"Open above"</button>
                 <Show when=move || removable.get()>
-                    <button type="button" class="button small" data-testid="pane-remove" on:click=move |_| remove()>"Remove"</button>
+                    <button type="button" class="button small" data-testid="pane-remove" on:click=move |_| {
+                        // The button goes away with its pane.
+                        hero.focus_in("[data-testid=compare-add]");
+                        remove();
+                    }>"Remove"</button>
                 </Show>
             </div>
         </article>

@@ -4,7 +4,7 @@
 use super::Screen;
 use super::board::{Board, Surface, Tool};
 use crate::catalog::Catalog;
-use crate::conductor::{Conductor, Engine, Errand, Way};
+use crate::conductor::{Conductor, Engine, Errand, Rank, Way};
 use crate::near;
 use crate::player;
 use crate::session::{Session, State};
@@ -53,6 +53,14 @@ impl Hand {
         let to_close = conductor.clone();
         on_cleanup(move || to_close.close());
         player::follow(session);
+        let retried = conductor.clone();
+        Effect::new(move |before: Option<u64>| {
+            let retries = session.retries.get();
+            if before.is_some_and(|before| before != retries) {
+                retried.again();
+            }
+            retries
+        });
         Self { session, conductor }
     }
 
@@ -62,7 +70,7 @@ impl Hand {
             wish.change = None;
         });
         self.session.failure.set(None);
-        self.conductor.wish(Errand { plan, way, bytes }, false, true);
+        self.conductor.wish(Errand { plan, way, bytes }, false, Rank::Reader);
     }
 
     /// `empty` before anything was asked for; then the session's state.
@@ -142,6 +150,14 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
     // How far back: what is left of the way keeps that much of the handwriting.
     let at = RwSignal::new(0.0_f64);
     let waits = RwSignal::new(false);
+    back.session.label.set_value(Some("The noise that your drawing was turned into"));
+    forth.session.label.set_value(Some("Ten digits, one of each class, from the noise of your drawing"));
+    let failed = back.session.failure;
+    Effect::new(move |_| {
+        if failed.with(Option::is_some) {
+            waits.set(false);
+        }
+    });
     let (to_send, turned) = (back.clone(), forth.clone());
     let turn = move || {
         let (Some(picture), Some(model)) =
@@ -171,7 +187,7 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
     let turn = StoredValue::new_local(turn);
     let now = move || turn.with_value(|turn| turn());
     let said = move || match (back.session.tally.get().end, forth.session.tally.get().end) {
-        (Some(_), Some(_)) => format!(
+        (Some(_), Some(_)) if !waits.get() => format!(
             "{} back, {} forward as ten classes.",
             counted(back.session.tally.with(|tally| tally.evaluations), "evaluation"),
             counted(forth.session.tally.with(|tally| tally.evaluations), "evaluation")
@@ -193,8 +209,8 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             <div>
                 <h3>"Its noise"</h3>
                 <Shown session=back.session/>
-                <p class="about">"The way back. If this looks like plain noise, the model finds your digit likely; where you can still see a "
-                    "stroke, it is surprised."</p>
+                <p class="about">"The way back. Of a digit like those that the model has seen, nothing is left but noise; of something else, "
+                    "you may still see a trace."</p>
             </div>
             <div>
                 <h3>"The same noise as every class"</h3>
@@ -250,7 +266,7 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             view! {
                 <label class="choice">
                     <input type="radio" name="board-tool" value=label prop:checked=move || board.tool.get() == tool
-                        on:change=move |_| board.tool.set(tool)/>
+                        on:change=move |_| board.hold(tool)/>
                     <span class="face">{label}</span>
                 </label>
             }

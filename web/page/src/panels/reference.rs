@@ -1,7 +1,7 @@
 //! What many evaluations lead to: the digits that a pane's are compared with. Panes that solve the same equation from the same
 //! noise share one.
 
-use crate::conductor::Engine;
+use crate::conductor::{Engine, Rank};
 use crate::instrument::{self, Setting};
 use crate::session::Session;
 use flow::plan::SamplePlan;
@@ -50,6 +50,16 @@ impl References {
     pub(crate) fn of(self, plan: &SamplePlan) -> Reference {
         let plan = exact(plan);
         let text = plan.to_string();
+        // One that failed is asked for anew.
+        self.kept.update_value(|kept| {
+            kept.retain(|(_, session, owner)| {
+                let failed = session.failure.with_untracked(Option::is_some);
+                if failed {
+                    owner.cleanup();
+                }
+                !failed
+            });
+        });
         let known = self.kept.with_value(|kept| {
             kept.iter().find(|(other, ..)| *other == text).map(|(_, session, _)| *session)
         });
@@ -59,7 +69,7 @@ impl References {
             let session = owner.with(|| {
                 self.engine.with_value(|engine| {
                     let session = Session::new(engine.shared(), plan.clone());
-                    let setting = Setting { names_model: true, views: false, urgent: false };
+                    let setting = Setting { names_model: true, views: false, rank: Rank::Background };
                     instrument::begin(engine, session, &setting, |_, _| {});
                     session
                 })

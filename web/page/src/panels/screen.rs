@@ -15,7 +15,7 @@ pub(crate) fn Screen() -> impl IntoView {
     let screen = session.screen;
     let canvas = NodeRef::<html::Canvas>::new();
     let space = RwSignal::new(0.0);
-    let appearance = RwSignal::new(0_u32);
+    let appearance = session.appearance;
 
     // A change of size, of zoom, or from light to dark, draws the same state again.
     Effect::new(move |_| {
@@ -76,6 +76,9 @@ pub(crate) fn Screen() -> impl IntoView {
 
     let set = session.data_set();
     let label = move || {
+        if let Some(label) = session.label.get_value() {
+            return label.to_owned();
+        }
         let (count, digit) = session.wish.with(|wish| (wish.plan.count, wish.plan.digit));
         set.with(|set| {
             let what = match (set.is_digits(), count) {

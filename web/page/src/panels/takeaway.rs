@@ -48,20 +48,20 @@ pub(crate) fn TakeAway() -> impl IntoView {
             });
         }
     };
-    let link = move || {
-        let query = session.wish.with_untracked(|wish| address::query(&wish.plan, None));
-        fetch::resolve(&query)
-    };
-    let copy = move |what: &'static str, text: fn(Session, String) -> String| {
+    let copy = move |what: &'static str, text: fn(Session) -> String| {
         move |_| {
-            let text = text(session, link());
+            let text = text(session);
             spawn_local(async move {
                 let clipboard = window().navigator().clipboard();
-                let copied = JsFuture::from(clipboard.write_text(&text)).await;
-                say(match copied {
-                    Ok(_) => format!("{what} copied."),
-                    Err(_) => format!("Your browser does not let a page copy. Here it is: {text}"),
-                });
+                // Without a secure connection a page has none.
+                let copied = !AsRef::<wasm_bindgen::JsValue>::as_ref(&clipboard).is_undefined()
+                    && JsFuture::from(clipboard.write_text(&text)).await.is_ok();
+                if copied {
+                    say(format!("{what} copied."));
+                } else {
+                    // It stays, so that it can be copied by hand.
+                    said.set(format!("Your browser does not let this page copy. Here it is: {text}"));
+                }
             });
         }
     };
@@ -77,12 +77,12 @@ pub(crate) fn TakeAway() -> impl IntoView {
                 </p>
                 <pre class="code" data-testid="embed-code" tabindex="0" aria-label="Code to embed the instrument"><code>{move || {
                     session.wish.track();
-                    embed_code(session, link())
+                    embed_code(session)
                 }}</code></pre>
             </div>
             <div class="tools row" role="group" aria-label="Take away">
                 <button type="button" class="button main" data-testid="copy-embed" on:click=copy("Embed code", embed_code)>"Copy embed code"</button>
-                <button type="button" class="button" data-testid="copy-link" on:click=copy("Link", |_, link| link)>"Copy link"</button>
+                <button type="button" class="button" data-testid="copy-link" on:click=copy("Link", link)>"Copy link"</button>
                 <button type="button" class="button" data-testid="save-png" disabled=not_ready on:click=save(Kind::Picture)>"Picture (PNG)"</button>
                 <button type="button" class="button" data-testid="save-gif" disabled=not_ready on:click=save(Kind::Film)>"Film (GIF)"</button>
                 <button type="button" class="button" data-testid="save-sprite" disabled=not_ready on:click=save(Kind::Sprite)>"All states (PNG)"</button>
@@ -103,8 +103,13 @@ pub(crate) fn TakeAway() -> impl IntoView {
     }
 }
 
+/// The address of what is on screen.
+fn link(session: Session) -> String {
+    fetch::resolve(&session.wish.with_untracked(|wish| address::query(&wish.plan, None)))
+}
+
 /// The two lines.
-fn embed_code(session: Session, _link: String) -> String {
+fn embed_code(session: Session) -> String {
     let script = fetch::resolve("embed.js");
     let attributes = session.wish.with_untracked(|wish| address::attributes(&wish.plan));
     format!("<script type=\"module\" src=\"{script}\"></script>\n<flow-digits{attributes}></flow-digits>")
