@@ -99,6 +99,13 @@ class FlowDigits extends HTMLElement {
   }
 
   connectedCallback() {
+    // What was set before the element was defined is a plain property, and hides the element's own.
+    for (const name of FlowDigits.observedAttributes) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
     this.#dress();
     if (this.getAttribute("loading") === "eager") this.load();
     else near.observe(this);

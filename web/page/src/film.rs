@@ -3,7 +3,7 @@
 //! A long run of many digits has more states than are worth their memory. Then every second one is kept, or every
 //! fourth, and so on, always with the first and the last; the picture glides over those that are missing.
 
-/// The most bytes of pixels that are kept: 300 states of 256 digits, or all of any run of 80 digits or fewer.
+/// The most bytes that are kept: 330 states of 256 digits, or 110 with their estimates and velocities.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One state.

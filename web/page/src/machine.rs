@@ -39,7 +39,14 @@ fn new_worker(address: &str, options: &WorkerOptions) -> Result<Worker, JsValue>
     let blob = web_sys::Blob::new_with_str_sequence_and_options(&Array::of1(&line.into()), &kind)?;
     let url = web_sys::Url::create_object_url_with_blob(&blob)?;
     options.set_type(WorkerType::Classic);
-    Worker::new_with_options(&url, options)
+    let worker = Worker::new_with_options(&url, options);
+    // The browser reads it within this time, or the worker has failed anyway.
+    let forget = move || {
+        // It fails only for what is no such address.
+        let _ = web_sys::Url::revoke_object_url(&url);
+    };
+    leptos::prelude::set_timeout(forget, Duration::from_secs(60));
+    worker
 }
 
 /// Seconds of silence after which a worker counts as hung.

@@ -11,7 +11,10 @@ use crate::player;
 use crate::session::{Change, Session, State, Wish};
 use crate::stories::{PaneChoice, STORIES, Story, most_steps};
 use crate::words::counted;
+use flow::guidance::Guidance;
 use flow::plan::{Budget, SamplePlan};
+use flow::schedule::Schedule;
+use flow::solver::Solver;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use std::rc::Rc;
@@ -144,7 +147,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                     bench.playhead.set(0.0);
                     bench.playing.set(!hero.still.get_untracked());
                 }>"Play all from noise"</button>
-                <input type="range" min="0" max="1" step="0.001" aria-label="Time in all panes, from noise to digits"
+                <input type="range" min="0" max="1" step="0.01" aria-label="Time in all panes, from noise to digits"
                     data-testid="compare-timeline"
                     aria-valuetext=move || format!("t = {:.2}", bench.playhead.get())
                     prop:value=move || bench.playhead.get().to_string()
@@ -169,6 +172,16 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                 "equation was solved, not how good the digits are."
             </p>
         </section>
+    }
+}
+
+/// What every model can follow from the same noise: no knots that were fitted to one, no weaker model, no noise of its own.
+fn is_fair(part: Part, id: &str) -> bool {
+    match part {
+        Part::Solver => Solver::parse(id).is_ok_and(|solver| solver.deterministic()),
+        Part::Schedule => Schedule::parse(id).is_ok_and(|schedule| !schedule.fitted()),
+        Part::Guidance => Guidance::all().any(|form| form.id() == id && !form.needs_weak_model()),
+        Part::Controller => false,
     }
 }
 
@@ -229,14 +242,20 @@ fn Pane(
         (true, None) => "… from the reference".to_owned(),
     };
     let evaluations = move || session.tally.with(|tally| tally.evaluations);
-    let failed = move || session.failure.with(|failure| failure.as_ref().map(|failure| failure.title));
+    let name = move || {
+        own.with(|plan| {
+            let [solver, schedule] =
+                [Part::Solver, Part::Schedule].map(|part| part.choice(plan).entry().label);
+            format!("{solver}, {schedule}, model {}", plan.model)
+        })
+    };
 
     let parts = [Part::Solver, Part::Schedule, Part::Guidance].map(|part| {
         let id = format!("pane-{}-{}", session.number, part.field());
         let options = part
             .entries()
             .into_iter()
-            .filter(|entry| !["optimal", "autoguidance"].contains(&entry.id))
+            .filter(|entry| is_fair(part, entry.id))
             .map(|entry| {
                 let id = entry.id;
                 view! { <option value=id selected=move || own.with(|plan| part.choice(plan).entry().id == id)>{entry.label}</option> }
@@ -283,7 +302,7 @@ fn Pane(
         hero.focus_screen();
     };
     view! {
-        <article class="pane" data-testid="pane" data-state=move || session.state().id()
+        <article class="pane" aria-label=name data-testid="pane" data-state=move || session.state().id()
             data-evaluations=evaluations data-distance=move || far.get()
             data-pixels-hash=move || { session.filmed.track(); session.film.with_value(|film| film.complete.then(|| film.hash())) }
             data-stale=move || session.stale.get().then_some("")>
@@ -291,7 +310,6 @@ fn Pane(
             <p class="numbers">
                 <strong>{move || counted(evaluations(), "evaluation")}</strong>
                 <span data-testid="distance">{said}</span>
-                {move || failed().map(|title| view! { <span role="alert">{title}</span> })}
             </p>
             <div class="fields">
                 <label for=model_id.clone()>"Model"</label>

@@ -122,7 +122,15 @@ fn Loading() -> impl IntoView {
     view! {
         <div class="veil" data-testid="loading">
             <p>
-                {move || if all_here() { "Checking the model and starting…" } else { "Fetching a small network and the program that runs it" }}
+                {move || {
+                    if bytes().total == 0 && session.catalog.with(Option::is_some) {
+                        "Waiting for its turn…"
+                    } else if all_here() {
+                        "Checking the model and starting…"
+                    } else {
+                        "Fetching a small network and the program that runs it"
+                    }
+                }}
             </p>
             <progress
                 aria-label="Bytes fetched"

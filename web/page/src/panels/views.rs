@@ -38,7 +38,11 @@ pub(crate) fn Views() -> impl IntoView {
             })
             .collect_view()
     };
+    let adds_noise = session.part(|plan| !plan.solver.deterministic());
     let what = move || match session.view.get() {
+        View::Estimate | View::Velocity | View::Arrows if adds_noise.get() => {
+            "This solver adds noise of its own at every step, and it is part of what is shown here."
+        }
         View::State => "x at time t: on its way, part noise and part picture.",
         View::Estimate => "Where going straight on from here would arrive: x + (1 − t) v.",
         View::Velocity if latent.get() => {
