@@ -42,10 +42,7 @@ pub(crate) fn App(engine: SendWrapper<Rc<Engine>>, asked: address::Asked) -> imp
     on_cleanup(move || newer.remove());
 
     let state = Memo::new(move |_| session.state());
-    let hash = move || {
-        session.filmed.track();
-        session.film.with_value(|film| film.complete.then(|| film.hash()))
-    };
+    let hash = move || session.fingerprint();
     view! {
         <main>
             <header class="prose">

@@ -2,8 +2,10 @@
 //! around the paper; arrows over pale ink. The canvas is only written; nothing is ever read back from it.
 
 use flow::flux::Grid;
-use leptos::prelude::{document, window};
-use wasm_bindgen::{Clamped, JsCast};
+use leptos::html;
+use leptos::prelude::{Effect, Get, NodeRef, RwSignal, Set, Update, document, on_cleanup, window};
+use send_wrapper::SendWrapper;
+use wasm_bindgen::{Clamped, JsCast, closure::Closure};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 /// Pixels on a digit's side.
@@ -143,6 +145,26 @@ impl Show<'_> {
             Self::Arrows(..) => palette.pale_table(),
         }
     }
+}
+
+/// The side of the square that a place has for its canvas, in CSS pixels, for as long as the owner lives. `changed` counts
+/// every change of it.
+pub(crate) fn space(place: NodeRef<html::Div>, changed: RwSignal<u32>) -> RwSignal<f64> {
+    let space = RwSignal::new(0.0);
+    Effect::new(move |_| {
+        let Some(place) = place.get() else { return };
+        let measured = place.clone();
+        let resized = Closure::<dyn FnMut()>::new(move || {
+            space.set(f64::from(measured.client_width().min(measured.client_height())));
+            changed.update(|count| *count += 1);
+        });
+        if let Ok(observer) = web_sys::ResizeObserver::new(resized.as_ref().unchecked_ref()) {
+            observer.observe(&place);
+            let watching = SendWrapper::new((observer, resized));
+            on_cleanup(move || watching.0.disconnect());
+        }
+    });
+    space
 }
 
 fn hex(text: &str) -> Option<[u8; 3]> {

@@ -97,10 +97,7 @@ fn report(session: Session, tell: Function) {
         let _ = tell.call2(&JsValue::NULL, &name.into(), &details.to_string().into());
     };
     let ready = StoredValue::new(false);
-    let complete = Memo::new(move |_| {
-        session.filmed.track();
-        session.film.with_value(|film| film.complete.then(|| film.hash()))
-    });
+    let complete = Memo::new(move |_| session.fingerprint());
     Effect::new(move |_| {
         if let Some(failure) = session.failure.get() {
             say("error", json!({ "title": failure.title, "message": failure.text }));

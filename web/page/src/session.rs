@@ -288,6 +288,12 @@ impl Session {
         Self { playhead, playing, follows: true, ..self }
     }
 
+    /// The fingerprint of the run's last state, once it is complete.
+    pub(crate) fn fingerprint(self) -> Option<String> {
+        self.filmed.track();
+        self.film.with_value(|film| film.complete.then(|| film.hash()))
+    }
+
     /// Gives the focus to something of the same document.
     pub(crate) fn focus_in(self, selector: &str) {
         let found = document().query_selector(selector).ok().flatten();

@@ -2,8 +2,8 @@
 //!
 //! A document has one engine, with one machine that computes, and any number of clients: the page's instrument, the panes of
 //! a comparison, elements in somebody's article. Each client wishes for one plan at a time; runs take turns, and a newer
-//! wish of the same client ends its older one. A wish that a reader is waiting for goes before those that nobody asked for
-//! just now.
+//! wish of the same client ends its older one. What a reader has just wished for goes first, then what is to be seen, then what
+//! nobody waits for.
 //!
 //! The CPU program starts first, because it is small and runs everywhere. After the first picture the GPU program is fetched
 //! behind it; it must reproduce a stored answer, and it takes over if it is faster. When it is lost later, the

@@ -37,6 +37,8 @@ impl Conductor {
         }
         let Some(lists) = self.0.stock.lists() else { return Ok(()) };
         if self.1.closed.get() {
+            // The next run that ends may ask again.
+            self.0.gpu_tried.set(false);
             return Ok(());
         }
         let plan = self.session().wish.with_untracked(|wish| wish.plan.clone());

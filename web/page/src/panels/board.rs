@@ -1,12 +1,10 @@
 //! A board to draw on, with pen, mouse or finger; and to rub out, which leaves a part for the model to fill in.
 
-use crate::canvas::{Painter, Palette, Show as Drawn};
+use crate::canvas::{self, Painter, Palette, Show as Drawn};
 use crate::easel::{Drawing, Point, SIDE};
 use crate::session::Session;
 use leptos::html;
 use leptos::prelude::*;
-use send_wrapper::SendWrapper;
-use wasm_bindgen::{JsCast, closure::Closure};
 
 /// The eraser's radius in pixels of the picture.
 const ERASER: f64 = 2.2;
@@ -141,22 +139,10 @@ pub(crate) fn Surface(
     let session = expect_context::<Session>();
     let place = NodeRef::<html::Div>::new();
     let canvas = NodeRef::<html::Canvas>::new();
-    let space = RwSignal::new(0.0);
+    let space = canvas::space(place, RwSignal::new(0));
     let painter = StoredValue::new_local(Painter::default());
     // The pointer that draws; others are passed over meanwhile.
     let down = StoredValue::new(None::<i32>);
-    Effect::new(move |_| {
-        let Some(place) = place.get() else { return };
-        let measured = place.clone();
-        let resized = Closure::<dyn FnMut()>::new(move || {
-            space.set(f64::from(measured.client_width().min(measured.client_height())));
-        });
-        if let Ok(observer) = web_sys::ResizeObserver::new(resized.as_ref().unchecked_ref()) {
-            observer.observe(&place);
-            let watching = SendWrapper::new((observer, resized));
-            on_cleanup(move || watching.0.disconnect());
-        }
-    });
     Effect::new(move |_| {
         session.appearance.track();
         let (seen, hidden, space) = (board.seen(), board.hidden.get(), space.get());

@@ -304,7 +304,7 @@ fn Pane(
     view! {
         <article class="pane" aria-label=name data-testid="pane" data-state=move || session.state().id()
             data-evaluations=evaluations data-distance=move || far.get()
-            data-pixels-hash=move || { session.filmed.track(); session.film.with_value(|film| film.complete.then(|| film.hash())) }
+            data-pixels-hash=move || session.fingerprint()
             data-stale=move || session.stale.get().then_some("")>
             <Screen/>
             <p class="numbers">

@@ -293,7 +293,7 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             </p>
         </div>
         <div class="trio two" data-testid="fill" data-state=move || hand_state.state()
-            data-pixels-hash=move || { hand.session.filmed.track(); hand.session.film.with_value(|film| film.complete.then(|| film.hash())) }>
+            data-pixels-hash=move || hand.session.fingerprint()>
             <div>
                 <Surface board=board lifted=move || {
                     if board.tool.get_untracked() == Tool::Eraser {
@@ -345,7 +345,7 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
             </p>
         </div>
         <div class="tools between" data-testid="between" data-state=move || hand_state.state()
-            data-pixels-hash=move || { hand.session.filmed.track(); hand.session.film.with_value(|film| film.complete.then(|| film.hash())) }>
+            data-pixels-hash=move || hand.session.fingerprint()>
             <Shown session=hand.session/>
             <div class="row">
                 <span>"From seed " <strong>{move || hero.wish.with(|wish| wish.plan.seed)}</strong> ", above, to"</span>

@@ -1,6 +1,6 @@
 //! The digits, or what keeps their place: one honest progress bar, or why there is nothing to show.
 
-use crate::canvas::{Painter, Palette, Show as Drawn};
+use crate::canvas::{self, Painter, Palette, Show as Drawn};
 use crate::session::{Session, State, View};
 use crate::words::size;
 use leptos::html;
@@ -14,23 +14,10 @@ pub(crate) fn Screen() -> impl IntoView {
     let session = expect_context::<Session>();
     let screen = session.screen;
     let canvas = NodeRef::<html::Canvas>::new();
-    let space = RwSignal::new(0.0);
     let appearance = session.appearance;
+    let space = canvas::space(screen, appearance);
 
     // A change of size, of zoom, or from light to dark, draws the same state again.
-    Effect::new(move |_| {
-        let Some(screen) = screen.get() else { return };
-        let measured = screen.clone();
-        let resized = Closure::<dyn FnMut()>::new(move || {
-            space.set(f64::from(measured.client_width().min(measured.client_height())));
-            appearance.update(|count| *count += 1);
-        });
-        if let Ok(observer) = web_sys::ResizeObserver::new(resized.as_ref().unchecked_ref()) {
-            observer.observe(&screen);
-            let watching = SendWrapper::new((observer, resized));
-            on_cleanup(move || watching.0.disconnect());
-        }
-    });
     if let Ok(Some(dark)) = window().match_media("(prefers-color-scheme: dark)") {
         let changed = Closure::<dyn FnMut()>::new(move || appearance.update(|count| *count += 1));
         let listener: &js_sys::Function = changed.as_ref().unchecked_ref();
