@@ -98,6 +98,50 @@ fn a_model_is_asked_for_by_its_content_and_not_by_its_name_alone() {
     assert!(!asked.is_empty() && asked.iter().all(|url| url.ends_with(&wanted)), "{asked:?}, not {wanted}");
 }
 
+/// Holds what asks for one address back, as a server does that never answers.
+fn hold(tab: &mut Tab, part: &str) {
+    tab.ask("Fetch.enable", serde_json::json!({ "patterns": [{ "urlPattern": format!("*{part}*") }] }));
+}
+
+/// Lets everything go on that was held back.
+fn let_go(tab: &mut Tab) {
+    tab.ask("Fetch.disable", serde_json::json!({}));
+}
+
+#[test]
+fn who_waits_for_the_network_keeps_nobody_else_waiting() {
+    let mut tab = tab!("who_waits_for_the_network");
+    let state = |seed: usize| {
+        format!("[...document.querySelectorAll('flow-digits')].find(e => e.seed === {seed})?.state")
+    };
+    hold(&mut tab, "fashion-unet.safetensors");
+    tab.reduce_motion();
+    tab.open("blog.html");
+    // The one in front waits for its model, and is asked for again and again.
+    tab.eval(
+        "document.querySelector('main, article, body').prepend(...[['fashion-unet', 901], ['mnist-unet', 902]].map(([model, seed]) => \
+         Object.assign(document.createElement('flow-digits'), { model, seed, steps: 2, count: 1, backend: 'cpu', loading: 'eager' }))), \
+         scrollTo(0, 0)",
+    );
+    tab.wait("the one that has its model", &format!("{} === 'done'", state(902)));
+    assert_ne!(tab.eval(&state(901)), "done");
+    tab.eval("document.querySelectorAll('flow-digits')[1].sample({ seed: 903 }), 0");
+    tab.wait("another of it", &format!("{} === 'done'", state(903)));
+    assert_ne!(tab.eval(&state(901)), "done");
+    let_go(&mut tab);
+    tab.wait("the one that waited", &format!("{} === 'done'", state(901)));
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up_and_can_be_asked_again() {
+    let mut tab = tab!("a_server_that_falls_silent");
+    // Seconds pass faster.
+    tab.before_each_page("const wait = setInterval; setInterval = (call, ms) => wait(call, ms / 50)");
+    hold(&mut tab, ".safetensors");
+    fails_until_tried_again(&mut tab, "said nothing for half a minute", || {});
+}
+
 fn cpu_program(site: &Path) -> PathBuf {
     let list: serde_json::Value =
         serde_json::from_slice(&std::fs::read(site.join("site.json")).unwrap()).unwrap();

@@ -4,11 +4,20 @@
 //! can tell while it reads. What was really transferred is asked of the browser afterwards ([`transferred`]).
 
 use js_sys::{Array, Promise, Reflect, Uint8Array};
-use leptos::prelude::window;
+use leptos::leptos_dom::helpers::IntervalHandle;
+use leptos::prelude::{set_interval_with_handle, window};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{PerformanceResourceTiming, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
+use web_sys::{
+    AbortController, PerformanceResourceTiming, ReadableStreamDefaultReader, RequestCache, RequestInit,
+    Response,
+};
+
+/// Seconds that a server may say nothing before it is given up: a connection that hangs is never told as broken.
+const SILENCE_S: u32 = 30;
 
 /// Whether what the browser keeps will do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +44,11 @@ pub(crate) enum FetchError {
         url: String,
         /// What the browser said.
         what: String,
+    },
+    /// Nothing came for [`SILENCE_S`].
+    Silence {
+        /// The address asked.
+        url: String,
     },
 }
 
@@ -64,14 +78,15 @@ pub(crate) async fn bytes(
     source: Source,
     mut arrived: impl FnMut(u64),
 ) -> Result<Uint8Array, FetchError> {
-    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let response = response(url, source).await?;
+    let line = Line::new(url)?;
+    let network = |error: JsValue| line.broken(&error);
+    let response = line.response(source).await?;
     let Some(body) = response.body() else { return Ok(Uint8Array::new_with_length(0)) };
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut chunks: Vec<Uint8Array> = Vec::new();
     let mut total = 0;
     loop {
-        let part = JsFuture::from(reader.read()).await.map_err(network)?;
+        let part = line.hear(reader.read()).await?;
         if Reflect::get(&part, &"done".into()).is_ok_and(|done| done.is_truthy()) {
             break;
         }
@@ -91,28 +106,73 @@ pub(crate) async fn bytes(
 
 /// Fetches a text.
 pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError> {
-    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let text = response(url, source).await?.text().map_err(network)?;
-    let text = JsFuture::from(text).await.map_err(network)?;
-    Ok(text.as_string().unwrap_or_default())
+    let line = Line::new(url)?;
+    let text = line.response(source).await?.text().map_err(|error| line.broken(&error))?;
+    Ok(line.hear(text).await?.as_string().unwrap_or_default())
 }
 
-async fn response(url: &str, source: Source) -> Result<Response, FetchError> {
-    let network = |error: JsValue| FetchError::Network { url: url.to_owned(), what: say(&error) };
-    let whole = resolve(url);
-    let asked: Promise = match source {
-        Source::Usual => window().fetch_with_str(&whole),
-        Source::Server => {
-            let options = RequestInit::new();
-            options.set_cache(RequestCache::Reload);
-            window().fetch_with_str_and_init(&whole, &options)
+/// A request that is given up when nothing is heard of it for too long. Ticks are counted and not time on a clock: a machine
+/// that slept is not a server that is silent.
+struct Line<'a> {
+    url: &'a str,
+    control: Rc<AbortController>,
+    silent_s: Rc<Cell<u32>>,
+    watch: Option<IntervalHandle>,
+}
+
+impl<'a> Line<'a> {
+    fn new(url: &'a str) -> Result<Self, FetchError> {
+        let control = AbortController::new()
+            .map_err(|error| FetchError::Network { url: url.to_owned(), what: say(&error) })?;
+        let (control, silent_s) = (Rc::new(control), Rc::new(Cell::new(0)));
+        let (breaks, counts) = (control.clone(), silent_s.clone());
+        let tick = move || {
+            counts.set(counts.get() + 1);
+            if counts.get() > SILENCE_S {
+                // What is awaited fails then, and so the watch ends.
+                breaks.abort();
+            }
+        };
+        let watch = set_interval_with_handle(tick, Duration::from_secs(1)).ok();
+        Ok(Self { url, control, silent_s, watch })
+    }
+
+    fn broken(&self, error: &JsValue) -> FetchError {
+        let url = self.url.to_owned();
+        if self.control.signal().aborted() {
+            FetchError::Silence { url }
+        } else {
+            FetchError::Network { url, what: say(error) }
         }
-    };
-    let response: Response = JsFuture::from(asked).await.map_err(network)?.unchecked_into();
-    if response.ok() {
-        Ok(response)
-    } else {
-        Err(FetchError::Status { url: url.to_owned(), status: response.status() })
+    }
+
+    async fn response(&self, source: Source) -> Result<Response, FetchError> {
+        let options = RequestInit::new();
+        if source == Source::Server {
+            options.set_cache(RequestCache::Reload);
+        }
+        options.set_signal(Some(&self.control.signal()));
+        let asked = window().fetch_with_str_and_init(&resolve(self.url), &options);
+        let response: Response = self.hear(asked).await?.unchecked_into();
+        if response.ok() {
+            Ok(response)
+        } else {
+            Err(FetchError::Status { url: self.url.to_owned(), status: response.status() })
+        }
+    }
+
+    async fn hear(&self, promise: Promise) -> Result<JsValue, FetchError> {
+        let heard = JsFuture::from(promise).await;
+        self.silent_s.set(0);
+        heard.map_err(|error| self.broken(&error))
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch {
+            watch.clear();
+        }
     }
 }
 

@@ -168,10 +168,7 @@ impl Machine {
         let answer = self.ask(model, |answer| matches!(answer, ToPage::Loaded { .. }));
         self.say(&ToWorker::Load { model: model.to_owned(), manifest: manifest.to_owned() }, Some(bytes));
         match answer.await? {
-            ToPage::Loaded { looks, .. } => {
-                self.inner.borrow_mut().loaded.push((model.to_owned(), looks));
-                Ok(())
-            }
+            ToPage::Loaded { .. } => Ok(()),
             other => Err(Fault::Message { what: format!("{other:?}") }),
         }
     }
@@ -339,6 +336,11 @@ impl Machine {
             _ => ("", None),
         };
         let mut inner = self.inner.borrow_mut();
+        // Whoever asked may have turned to something else: it is loaded all the same.
+        if let ToPage::Loaded { model, looks, .. } = &answer {
+            inner.loaded.retain(|(loaded, _)| loaded != model);
+            inner.loaded.push((model.clone(), *looks));
+        }
         let asked = inner.questions.iter().position(|question| {
             question.model == about && (refused.is_some() || (question.answers)(&answer))
         });

@@ -411,6 +411,9 @@ fn fetched(error: &FetchError, what: &str) -> String {
         FetchError::Network { .. } => {
             format!("{what} could not be fetched: the connection broke off, or you are offline.")
         }
+        FetchError::Silence { .. } => {
+            format!("{what} did not arrive: the server has said nothing for half a minute.")
+        }
     }
 }
 

@@ -22,9 +22,10 @@ use crate::catalog::{Catalog, Site};
 use crate::fetch;
 use crate::film::Film;
 use crate::machine::Machine;
-use crate::session::{About, Badge, Session, Shared, Tally};
+use crate::session::{About, Badge, Session, Shared as Signals, Tally};
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
+use futures::future::{LocalBoxFuture, Shared};
 use leptos::prelude::*;
 use protocol::{Backend, Fault, Start};
 use std::cell::{Cell, RefCell};
@@ -76,12 +77,17 @@ impl From<SamplePlan> for Errand {
     }
 }
 
+/// A machine that starts, for everybody who waits for it.
+type Starting = Shared<LocalBoxFuture<'static, Result<Machine, Fault>>>;
+
 /// What all clients share.
 pub(crate) struct Engine {
-    shared: Shared,
+    shared: Signals,
     forced: Option<Backend>,
     stock: Stock,
     machines: RefCell<HashMap<&'static str, Machine>>,
+    /// Machines that start just now.
+    starting: RefCell<HashMap<&'static str, Starting>>,
     chosen: Cell<Backend>,
     clients: RefCell<Vec<Weak<Client>>>,
     turns: RefCell<Turns<Rc<Client>, Errand>>,
@@ -101,12 +107,13 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// An engine without clients; `forced` is the machine that the address asks for.
-    pub(crate) fn new(shared: Shared, forced: Option<Backend>) -> Rc<Self> {
+    pub(crate) fn new(shared: Signals, forced: Option<Backend>) -> Rc<Self> {
         Rc::new(Self {
             shared,
             forced,
             stock: Stock::default(),
             machines: RefCell::default(),
+            starting: RefCell::default(),
             chosen: Cell::new(forced.unwrap_or(Backend::Cpu)),
             clients: RefCell::default(),
             turns: RefCell::new(Turns::default()),
@@ -122,7 +129,7 @@ impl Engine {
     }
 
     /// The signals of all clients.
-    pub(crate) fn shared(&self) -> Shared {
+    pub(crate) fn shared(&self) -> Signals {
         self.shared
     }
 
@@ -144,6 +151,8 @@ struct Client {
     dragging: Cell<bool>,
     /// A run that waits off screen until it is complete, to replace the picture in place.
     coming: RefCell<Option<Film>>,
+    /// The files that it waits for, and their bytes.
+    awaited: RefCell<Vec<(String, u64)>>,
     /// Its signals are gone: they must not be touched any more.
     closed: Cell<bool>,
 }
@@ -163,6 +172,7 @@ impl Conductor {
             newest: RefCell::default(),
             dragging: Cell::new(false),
             coming: RefCell::default(),
+            awaited: RefCell::default(),
             closed: Cell::new(false),
         });
         let mut clients = engine.clients.borrow_mut();
@@ -197,6 +207,7 @@ impl Conductor {
         let session = self.session();
         session.playing.set(false);
         session.stale.set(false);
+        session.loading.set(None);
         session.tally.set(Tally::default());
     }
 

@@ -10,7 +10,10 @@ use crate::session::{About, Wish};
 use crate::settle::settled;
 use crate::words::{self, Failure};
 use flow::plan::SamplePlan;
+use futures::FutureExt;
+use futures::channel::oneshot;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use protocol::{Backend, Fault};
 
 /// A graphics processor that hangs says nothing. Half a minute is far more than a step takes on any real one.
@@ -52,6 +55,8 @@ impl Conductor {
             words::lists_unreadable(MANIFEST)
         })?;
         let plan = self.settle(&lists, SamplePlan { model: entry.id.clone(), ..plan.clone() });
+        // The turn may end before its run begins, and begin once more.
+        behind.turns.borrow_mut().amend(&self.1, |errand| errand.plan.clone_from(&plan));
         let cast = needed(&lists.catalog, entry, &plan);
         let machine = self.machine_with(&lists, &cast).await?;
         Ok((machine, plan))
@@ -80,19 +85,18 @@ impl Conductor {
         let machine = match cpu {
             Ok(machine) => machine,
             // Without its CPU program a browser may still have a GPU.
-            Err(NoCpu { program: true, .. }) if !behind.gpu_tried.replace(true) => {
+            Err(NoCpu { program: true, .. }) if !behind.gpu_tried.get() => {
                 match self.prepare_gpu(lists, cast, true).await {
                     Ok(machine) => {
+                        behind.gpu_tried.set(true);
                         behind.chosen.set(Backend::Gpu);
                         self.reason(Backend::Gpu, words::cpu_program_failed());
                         machine
                     }
                     Err(NotGpu::Because(sentence)) => {
-                        let again = self.prepare_cpu(lists, cast).await.map_err(|no| {
-                            // Neither works now; when the CPU does later, the GPU is looked at behind it as usual.
-                            behind.gpu_tried.set(false);
-                            no.failure
-                        })?;
+                        // When neither works now and the CPU does later, the GPU is looked at behind it as usual.
+                        let again = self.prepare_cpu(lists, cast).await.map_err(|no| no.failure)?;
+                        behind.gpu_tried.set(true);
                         self.reason(Backend::Cpu, sentence);
                         again
                     }
@@ -198,23 +202,42 @@ impl Conductor {
         whole
     }
 
-    /// Starts a program that was fetched; one that does not start is given up.
+    /// Starts a program that was fetched; one that does not start is given up. It goes on when nobody waits for it any more.
     async fn start(
         &self,
         backend: Backend,
         program: &Program,
         patience: Option<Patience>,
     ) -> Result<Machine, Fault> {
-        let (stock, misstarts) = (&self.0.stock, self.0.misstarts.get());
-        let (engine, wasm) = (self.0.clone(), stock.file(&program.wasm));
-        let tell = move |event| engine.hear(backend, event);
-        let started = Machine::start(backend, program, &wasm, patience, misstarts, tell);
-        let machine = started.await.inspect_err(|_| {
-            self.0.misstarts.set(self.0.misstarts.get() + 1);
-            stock.distrust(&program.wasm);
-        })?;
-        self.0.machines.borrow_mut().insert(backend.id(), machine.clone());
-        Ok(machine)
+        let under_way = self.0.starting.borrow().get(backend.id()).cloned();
+        if let Some(started) = under_way {
+            return started.await;
+        }
+        let (tell, told) = oneshot::channel();
+        let gone = Fault::Program { what: "it was given up".to_owned() };
+        let started = told.map(|told| told.unwrap_or(Err(gone))).boxed_local().shared();
+        self.0.starting.borrow_mut().insert(backend.id(), started.clone());
+        let (engine, program) = (self.0.clone(), program.clone());
+        spawn_local(async move {
+            let wasm = engine.stock.file(&program.wasm);
+            let hears = engine.clone();
+            let hear = move |event| hears.hear(backend, event);
+            let machine =
+                Machine::start(backend, &program, &wasm, patience, engine.misstarts.get(), hear).await;
+            match &machine {
+                Ok(machine) => {
+                    engine.machines.borrow_mut().insert(backend.id(), machine.clone());
+                }
+                Err(_) => {
+                    engine.misstarts.set(engine.misstarts.get() + 1);
+                    engine.stock.distrust(&program.wasm);
+                }
+            }
+            engine.starting.borrow_mut().remove(backend.id());
+            // Nobody waits any more for what was wished for no longer.
+            let _ = tell.send(machine);
+        });
+        started.await
     }
 
     /// The GPU machine with these models, each self-tested. `shown` tells the reader what is being fetched.

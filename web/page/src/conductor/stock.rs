@@ -4,24 +4,34 @@
 //! and a list may be older than the files that it names; neither would ever be cured by asking the cache again. Only
 //! lists that can't be had anew stay: a reader who went offline can go on with what is here.
 
-use super::{Conductor, Lists};
+use super::{Client, Conductor, Engine, Lists};
 use crate::catalog::{Catalog, MANIFEST, SITE, Site};
 use crate::fetch::{self, FetchError, Source};
 use crate::session::Loading;
 use crate::words::{self, Failure};
-use futures::future::try_join_all;
+use futures::channel::oneshot;
+use futures::future::{FutureExt, LocalBoxFuture, Shared, try_join_all};
 use js_sys::Uint8Array;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// What is here, and what is not to be taken from a cache.
+/// A file on its way. It comes for whoever waits for it, and goes on coming when nobody does.
+#[derive(Clone)]
+struct Flight {
+    arrived: Rc<Cell<u64>>,
+    landed: Shared<LocalBoxFuture<'static, Result<(), FetchError>>>,
+}
+
+/// What is here, what is on its way, and what is not to be taken from a cache.
 #[derive(Default)]
 pub(super) struct Stock {
     lists: RefCell<Option<Rc<Lists>>>,
     outdated: Cell<bool>,
     files: RefCell<HashMap<String, Uint8Array>>,
+    flights: RefCell<HashMap<String, Flight>>,
     suspects: RefCell<HashSet<String>>,
 }
 
@@ -34,6 +44,11 @@ impl Stock {
     /// A file that was fetched; empty if it was not.
     pub(super) fn file(&self, url: &str) -> Uint8Array {
         self.files.borrow().get(url).cloned().unwrap_or_else(|| Uint8Array::new_with_length(0))
+    }
+
+    /// Whether a file is here.
+    pub(super) fn has(&self, url: &str) -> bool {
+        self.files.borrow().contains_key(url)
     }
 
     /// A file that is not needed again.
@@ -109,47 +124,84 @@ impl Conductor {
         needed: &[(String, u64)],
         shown: bool,
     ) -> Result<(), (String, FetchError)> {
-        let stock = &self.0.stock;
-        let missing: Vec<_> =
-            needed.iter().filter(|(url, _)| !stock.files.borrow().contains_key(url)).cloned().collect();
+        let missing: Vec<_> = needed.iter().filter(|(url, _)| !self.0.stock.has(url)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let total = missing.iter().map(|(_, bytes)| bytes).sum();
-        let arrived = Rc::new(RefCell::new(vec![0_u64; missing.len()]));
+        let flights: Vec<_> = missing.iter().map(|(url, _)| self.0.flight(url)).collect();
         if shown && !self.1.closed.get() {
-            self.session().loading.set(Some(Loading { arrived: 0, total }));
+            *self.1.awaited.borrow_mut() = missing.clone();
+            self.session().loading.set(Some(self.1.loading(&self.0.stock)));
         }
-        let fetches = missing.iter().enumerate().map(|(index, (url, _))| {
-            let arrived = arrived.clone();
-            async move {
-                let bytes = fetch::bytes(url, stock.source(url), |so_far| {
-                    arrived.borrow_mut()[index] = so_far;
-                    if shown {
-                        let arrived = arrived.borrow().iter().sum();
-                        self.tell_all(Loading { arrived, total });
-                    }
-                })
-                .await
-                .map_err(|error| {
-                    stock.distrust(url);
-                    (url.clone(), error)
-                })?;
-                stock.suspects.borrow_mut().remove(url);
-                stock.files.borrow_mut().insert(url.clone(), bytes);
-                Ok(())
-            }
+        let landings = missing.iter().zip(flights).map(|((url, _), flight)| async move {
+            flight.landed.await.map_err(|error| (url.clone(), error))
         });
-        try_join_all(fetches).await?;
-        self.0.shared.transferred.set(fetch::transferred());
+        try_join_all(landings).await?;
         Ok(())
     }
+}
 
-    /// What is coming is coming for everybody who waits for it.
-    fn tell_all(&self, loading: Loading) {
-        for client in self.0.living() {
-            if client.session.loading.with_untracked(Option::is_some) {
-                client.session.loading.set(Some(loading));
+impl Client {
+    /// How much is here of what it waits for.
+    fn loading(&self, stock: &Stock) -> Loading {
+        let flights = stock.flights.borrow();
+        let awaited = self.awaited.borrow();
+        let here = |(url, bytes): &(String, u64)| {
+            flights.get(url).map_or(if stock.has(url) { *bytes } else { 0 }, |flight| flight.arrived.get())
+        };
+        Loading {
+            arrived: awaited.iter().map(here).sum(),
+            total: awaited.iter().map(|(_, bytes)| bytes).sum(),
+        }
+    }
+}
+
+impl Engine {
+    /// A file on its way; it sets out now if it has not.
+    fn flight(self: &Rc<Self>, url: &str) -> Flight {
+        if let Some(flight) = self.stock.flights.borrow().get(url) {
+            return flight.clone();
+        }
+        let (tell, told) = oneshot::channel();
+        let gone = FetchError::Network { url: url.to_owned(), what: "given up".to_owned() };
+        let landed = told.map(|told| told.unwrap_or(Err(gone))).boxed_local().shared();
+        let flight = Flight { arrived: Rc::default(), landed };
+        self.stock.flights.borrow_mut().insert(url.to_owned(), flight.clone());
+        let (engine, url, arrived) = (self.clone(), url.to_owned(), flight.arrived.clone());
+        spawn_local(async move {
+            let stock = &engine.stock;
+            let came = fetch::bytes(&url, stock.source(&url), |so_far| {
+                arrived.set(so_far);
+                engine.tell_progress(&url);
+            })
+            .await;
+            stock.flights.borrow_mut().remove(&url);
+            let landed = match came {
+                Ok(bytes) => {
+                    stock.suspects.borrow_mut().remove(&url);
+                    stock.files.borrow_mut().insert(url, bytes);
+                    engine.shared.transferred.set(fetch::transferred());
+                    Ok(())
+                }
+                Err(error) => {
+                    stock.distrust(&url);
+                    Err(error)
+                }
+            };
+            // Nobody waits any more for what was wished for no longer.
+            let _ = tell.send(landed);
+            engine.make_room();
+        });
+        flight
+    }
+
+    /// Whoever waits for a file hears how much of it is here.
+    fn tell_progress(&self, url: &str) {
+        for client in self.living() {
+            let waits = client.session.loading.with_untracked(Option::is_some)
+                && client.awaited.borrow().iter().any(|(awaited, _)| awaited == url);
+            if waits {
+                client.session.loading.set(Some(client.loading(&self.stock)));
             }
         }
     }

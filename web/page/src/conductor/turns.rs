@@ -1,10 +1,13 @@
 //! Whose turn it is. A machine computes one run at a time, and many may wait: the page's instrument, the panes of a
 //! comparison, twenty elements in an article.
 
+use super::prepare::needed;
 use super::{Client, Conductor, Engine, Errand};
 use futures::channel::oneshot;
+use futures::future::{Either, select};
 use leptos::task::spawn_local;
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::rc::Rc;
 
 /// How much a wish matters, the most first.
@@ -73,10 +76,32 @@ impl<C: Same, W> Turns<C, W> {
         self.current = None;
     }
 
-    /// The next turn begins, if anybody waits.
-    pub(super) fn next(&mut self) -> Option<&Turn<C, W>> {
-        self.current = self.waiting.pop_front();
+    /// The next turn begins, if anybody waits: of the first that is ready, or else of the first.
+    pub(super) fn next(&mut self, ready: impl Fn(&C, &W) -> bool) -> Option<&Turn<C, W>> {
+        let place = self.waiting.iter().position(|(client, wish, _)| ready(client, wish));
+        self.current = self.waiting.remove(place.unwrap_or(0));
         self.current.as_ref()
+    }
+
+    /// The wish in progress, put right.
+    pub(super) fn amend(&mut self, client: &C, wish: impl FnOnce(&mut W)) {
+        if let Some((_, current, _)) = self.current.as_mut().filter(|(current, ..)| current.same(client)) {
+            wish(current);
+        }
+    }
+
+    /// Ends a turn that keeps others waiting who are ready: because it is not, or because it matters less. Whether it did.
+    pub(super) fn make_room(&mut self, ready: impl Fn(&C, &W) -> bool) -> bool {
+        let Some((client, wish, rank)) = &self.current else { return false };
+        let keeps_waiting = if ready(client, wish) { Some(*rank) } else { None };
+        let better = |(client, wish, theirs): &Turn<C, W>| {
+            keeps_waiting.is_none_or(|rank| *theirs < rank) && ready(client, wish)
+        };
+        let ends = self.waiting.iter().any(better);
+        if let Some(turn) = self.current.take_if(|_| ends) {
+            self.put(turn, true);
+        }
+        ends
     }
 
     /// Whose turn it is.
@@ -107,6 +132,23 @@ impl Engine {
         *self.over.borrow_mut() = None;
     }
 
+    /// Whether everything is here that a wish needs: it can be granted without the network.
+    fn is_ready(&self, client: &Client, errand: &Errand) -> bool {
+        let Some(lists) = self.stock.lists() else { return false };
+        let catalog = &lists.catalog;
+        let id = if client.names_model.get() { &errand.plan.model } else { &catalog.default };
+        let Some(entry) = catalog.entry(id).or_else(|| catalog.entry(&catalog.default)) else { return false };
+        self.machines.borrow().contains_key(self.chosen.get().id())
+            && needed(catalog, entry, &errand.plan).iter().all(|entry| self.stock.has(&entry.url()))
+    }
+
+    /// A turn that waits for the network, or matters less, ends for one that does not.
+    pub(super) fn make_room(&self) {
+        if self.turns.borrow_mut().make_room(|client, errand| self.is_ready(client, errand)) {
+            self.interrupt();
+        }
+    }
+
     /// The client whose turn it is.
     pub(super) fn current(&self) -> Option<Rc<Client>> {
         self.turns.borrow().current().cloned()
@@ -119,6 +161,8 @@ impl Conductor {
         *self.1.coming.borrow_mut() = None;
         if self.0.turns.borrow_mut().wish(self.1.clone(), errand, rank) {
             self.0.interrupt();
+        } else {
+            self.0.make_room();
         }
         if !self.0.serving.replace(true) {
             spawn_local(serve(self.0.clone()));
@@ -142,18 +186,25 @@ impl Conductor {
     }
 }
 
-/// One turn after the other, until nobody waits.
+/// One turn after the other, until nobody waits. A turn can be ended while it waits for the network; what it waits for goes
+/// on coming.
 async fn serve(engine: Rc<Engine>) {
     loop {
-        let next =
-            engine.turns.borrow_mut().next().map(|(client, errand, _)| (client.clone(), errand.clone()));
+        let next = {
+            let mut turns = engine.turns.borrow_mut();
+            let next = turns.next(|client, errand| engine.is_ready(client, errand));
+            next.map(|(client, errand, _)| (client.clone(), errand.clone()))
+        };
         let Some((client, errand)) = next else { break };
         let number = engine.run.get() + 1;
         engine.run.set(number);
-        let (over, ended) = oneshot::channel();
+        let (over, mut ended) = oneshot::channel::<()>();
         *engine.over.borrow_mut() = Some(over);
         let conductor = Conductor(engine.clone(), client);
-        let prepared = conductor.prepare(&errand.plan).await;
+        let prepared = match select(pin!(conductor.prepare(&errand.plan)), &mut ended).await {
+            Either::Left((prepared, _)) => prepared,
+            Either::Right(_) => continue,
+        };
         if engine.run.get() != number || conductor.1.closed.get() {
             continue;
         }
@@ -182,7 +233,7 @@ mod tests {
     use Rank::{Background, Reader, Seen};
 
     fn order(turns: &mut Turns<u8, char>) -> Vec<(u8, char)> {
-        std::iter::from_fn(|| turns.next().map(|(client, wish, _)| (*client, *wish))).collect()
+        std::iter::from_fn(|| turns.next(|_, _| true).map(|(client, wish, _)| (*client, *wish))).collect()
     }
 
     #[test]
@@ -199,7 +250,7 @@ mod tests {
         let mut turns = Turns::default();
         turns.wish(1, 'a', Seen);
         turns.wish(2, 'b', Seen);
-        assert_eq!(turns.next(), Some(&(1, 'a', Seen)));
+        assert_eq!(turns.next(|_, _| true), Some(&(1, 'a', Seen)));
         assert!(turns.wish(1, 'c', Seen));
         assert_eq!(turns.current(), None);
         assert_eq!(order(&mut turns), [(1, 'c'), (2, 'b')]);
@@ -211,7 +262,7 @@ mod tests {
         turns.wish(1, 'a', Reader);
         turns.wish(2, 'b', Seen);
         turns.wish(4, 'd', Background);
-        turns.next();
+        turns.next(|_, _| true);
         assert!(turns.wish(3, 'c', Reader));
         assert_eq!(order(&mut turns), [(3, 'c'), (1, 'a'), (2, 'b'), (4, 'd')]);
     }
@@ -221,10 +272,46 @@ mod tests {
         let mut turns = Turns::default();
         turns.wish(1, 'a', Background);
         turns.wish(2, 'b', Background);
-        turns.next();
+        turns.next(|_, _| true);
         assert!(turns.wish(3, 'c', Seen));
         assert!(!turns.wish(4, 'd', Background));
         assert_eq!(order(&mut turns), [(3, 'c'), (1, 'a'), (2, 'b'), (4, 'd')]);
+    }
+
+    #[test]
+    fn who_waits_for_the_network_lets_others_go_ahead_and_keeps_its_place() {
+        let mut turns = Turns::default();
+        turns.wish(1, 'a', Seen);
+        turns.wish(2, 'b', Seen);
+        turns.wish(3, 'c', Seen);
+        let all_but_a = |_: &u8, wish: &char| *wish != 'a';
+        assert_eq!(turns.next(|_, _| false), Some(&(1, 'a', Seen)), "somebody has to fetch");
+        assert!(turns.make_room(all_but_a));
+        assert_eq!(turns.current(), None);
+        assert_eq!(turns.next(all_but_a), Some(&(2, 'b', Seen)));
+        assert!(!turns.make_room(all_but_a), "one that is ready is not ended for its equal");
+        assert_eq!(order(&mut turns), [(1, 'a'), (3, 'c')]);
+    }
+
+    #[test]
+    fn what_was_fetched_for_a_reader_ends_what_matters_less() {
+        let mut turns = Turns::default();
+        turns.wish(1, 'a', Reader);
+        turns.wish(2, 'b', Background);
+        assert_eq!(turns.next(|_, wish| *wish == 'b'), Some(&(2, 'b', Background)));
+        assert!(turns.make_room(|_, _| true));
+        assert_eq!(order(&mut turns), [(1, 'a'), (2, 'b')]);
+    }
+
+    #[test]
+    fn a_wish_that_was_put_right_waits_as_it_was_put_right() {
+        let mut turns = Turns::default();
+        turns.wish(1, 'a', Seen);
+        turns.next(|_, _| true);
+        turns.amend(&1, |wish| *wish = 'z');
+        turns.amend(&2, |wish| *wish = 'y');
+        turns.wish(2, 'b', Reader);
+        assert_eq!(order(&mut turns), [(2, 'b'), (1, 'z')]);
     }
 
     #[test]
@@ -232,7 +319,7 @@ mod tests {
         let mut turns = Turns::default();
         turns.wish(1, 'a', Seen);
         turns.wish(2, 'b', Seen);
-        turns.next();
+        turns.next(|_, _| true);
         assert!(!turns.leave(&2));
         assert!(turns.leave(&1));
         assert_eq!(order(&mut turns), []);
