@@ -42,7 +42,7 @@ fn a_program_that_will_not_load_is_said_in_words() {
     // Of the size that the list names: only the browser can tell.
     std::fs::write(&file, vec![7; good.len()]).unwrap();
     let mut tab = Tab::new(&program, site.path(), &[]);
-    fails_until_tried_again(&mut tab, "did not start", || std::fs::write(&file, &good).unwrap());
+    fails_until_tried_again(&mut tab, "did not start", |_| std::fs::write(&file, &good).unwrap());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_damaged_program_is_told_apart_and_fetched_past_the_cache() {
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, b"not a program").unwrap();
     let mut tab = Tab::new(&program, site.path(), &[]);
-    fails_until_tried_again(&mut tab, "arrived damaged", || std::fs::write(&file, &good).unwrap());
+    fails_until_tried_again(&mut tab, "arrived damaged", |_| std::fs::write(&file, &good).unwrap());
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_damaged_model_is_fetched_past_the_cache() {
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, &good[1..]).unwrap();
     let mut tab = Tab::new(&program, site.path(), &[]);
-    fails_until_tried_again(&mut tab, "fingerprint", || std::fs::write(&file, &good).unwrap());
+    fails_until_tried_again(&mut tab, "fingerprint", |_| std::fs::write(&file, &good).unwrap());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_list_of_no_use_is_read_again() {
     for bad in [of_the_future, empty, "no list".to_owned()] {
         std::fs::write(&file, bad).unwrap();
         let mut tab = Tab::new(&program, site.path(), &[]);
-        fails_until_tried_again(&mut tab, "different versions", || std::fs::write(&file, &good).unwrap());
+        fails_until_tried_again(&mut tab, "different versions", |_| std::fs::write(&file, &good).unwrap());
     }
 }
 
@@ -112,7 +112,9 @@ fn let_go(tab: &mut Tab) {
 fn who_waits_for_the_network_keeps_nobody_else_waiting() {
     let mut tab = tab!("who_waits_for_the_network");
     let state = |seed: usize| {
-        format!("[...document.querySelectorAll('flow-digits')].find(e => e.seed === {seed})?.state")
+        format!(
+            "[...document.querySelectorAll('flow-digits')].find(e => e.getAttribute('seed') === '{seed}')?.state"
+        )
     };
     hold(&mut tab, "fashion-unet.safetensors");
     tab.reduce_motion();
@@ -139,7 +141,7 @@ fn a_server_that_falls_silent_is_given_up_and_can_be_asked_again() {
     // Seconds pass faster.
     tab.before_each_page("const wait = setInterval; setInterval = (call, ms) => wait(call, ms / 50)");
     hold(&mut tab, ".safetensors");
-    fails_until_tried_again(&mut tab, "said nothing for half a minute", || {});
+    fails_until_tried_again(&mut tab, "said nothing for half a minute", let_go);
 }
 
 fn cpu_program(site: &Path) -> PathBuf {
@@ -150,7 +152,7 @@ fn cpu_program(site: &Path) -> PathBuf {
 
 /// The page fails with these words, as an alert and not also as a status; once the site is mended, to try again is enough,
 /// and the focus is not lost with the button.
-fn fails_until_tried_again(tab: &mut Tab, words: &str, mend: impl FnOnce()) {
+fn fails_until_tried_again(tab: &mut Tab, words: &str, mend: impl FnOnce(&mut Tab)) {
     tab.reduce_motion();
     tab.open(QUICK);
     tab.wait_state("error");
@@ -161,7 +163,7 @@ fn fails_until_tried_again(tab: &mut Tab, words: &str, mend: impl FnOnce()) {
         2,
         "headings in order"
     );
-    mend();
+    mend(tab);
     tab.eval("document.querySelector('[data-testid=retry]').focus(), document.activeElement.click()");
     tab.wait_state("done");
     assert_eq!(tab.eval("document.activeElement.className"), "screen");

@@ -1,10 +1,7 @@
-//! The two workers, and what the page says and does when a graphics processor is not to be had or not to be trusted.
+//! What the page says and does when a machine is not to be had, not to be trusted, or breaks.
 
 use super::{copied, counted, evaluations};
-use cross_tests::answer::{Answer, stored};
 use cross_tests::browser::{SOFTWARE_GPU, Tab, named};
-use flow::schedule::KnotTable;
-use serde_json::Value;
 
 #[test]
 fn without_webgpu_the_page_says_so_and_stays_on_the_cpu() {
@@ -135,100 +132,6 @@ fn the_processor_takes_over_when_the_gpu_is_lost_and_the_reader_is_told() {
     assert!(tab.text("notices").contains("stopped answering"), "{:?}", tab.text("notices"));
 }
 
-/// Speaks to a worker as the page does: start, load, self-test, then the plan itself. Gives the first and the last
-/// frame's pixels, the self-test's verdict and the count of evaluations.
-const ASK_WORKER: &str = r#"(async (backend, model, plan) => {
-    const json = async path => (await fetch(path)).json();
-    const bytes = async path => { const got = await fetch(path); if (!got.ok) throw new Error(path); return got.arrayBuffer() };
-    const program = (await json("site.json"))[backend];
-    const manifest = await (await fetch("models/manifest.json")).text();
-    const listed = id => JSON.parse(manifest).models.find(entry => entry.id === id);
-    const entry = listed(model);
-    const worker = new Worker("worker.js", { type: "module" });
-    const frames = [];
-    const until = wanted => new Promise((resolve, reject) => {
-        worker.onerror = event => reject(new Error(event.message));
-        worker.onmessage = ({ data: [text, buffer] }) => {
-            const message = JSON.parse(text);
-            if (message.say === "frame") frames.push(Array.from(new Uint8Array(buffer)));
-            if (message.say === wanted) resolve(message);
-            if (["fatal", "refused", "failed"].includes(message.say)) reject(new Error(text));
-        };
-    });
-    const tell = (message, buffer) => worker.postMessage([JSON.stringify(message), buffer], buffer ? [buffer] : []);
-    const wasm = await bytes(program.wasm);
-    const ready = until("ready");
-    worker.postMessage({ js: new URL(program.js, document.baseURI).href, wasm }, [wasm]);
-    await ready;
-    for (const id of [entry.decoder, model].filter(Boolean)) {
-        const loaded = until("loaded");
-        tell({ say: "load", model: id, manifest }, await bytes("models/" + listed(id).file));
-        await loaded;
-    }
-    const tested = until("self-tested");
-    tell({ say: "self-test", model }, await bytes("models/" + entry.self_test.file));
-    const { worst, agrees } = await tested;
-    const done = until("done");
-    tell({ say: "sample", run: 1, plan }, null);
-    const { evaluations } = await done;
-    worker.terminate();
-    return { worst, agrees, evaluations, first: frames[0], last: frames.at(-1) };
-})"#;
-
-fn worker_agrees(tab: &mut Tab, backend: &str, answer: &Answer) {
-    let mut plan = answer.plan.clone();
-    plan.model.clone_from(&answer.id);
-    // The page itself must not compete for the processor: an empty document of the same origin is enough.
-    tab.open("worker.js");
-    let call = format!(
-        "window.asked = {ASK_WORKER}('{backend}', '{}', '{plan}').then(got => window.got = got, error => window.got = {{ error: String(error) }}), true",
-        answer.id
-    );
-    tab.eval(&call);
-    let got = tab.wait(&format!("answer of the {backend} worker"), "window.got");
-    assert_eq!(got["error"], Value::Null, "{backend}");
-    let bytes = |name: &str| -> Vec<u8> { serde_json::from_value(got[name].clone()).unwrap() };
-    println!("{} on the {backend} worker: states off by {}", answer.id, got["worst"]);
-    assert_eq!(got["agrees"], true, "{backend}: off by {}", got["worst"]);
-    // The noise is the same bits everywhere. Of a state that is off by less than the tolerance, a pixel that lies between
-    // two bytes may become the other.
-    match &answer.decoder {
-        None => assert_eq!(bytes("first"), answer.pixels(&answer.noise()), "{backend}: the noise"),
-        Some(_) => assert_eq!(bytes("first").len(), answer.states.len(), "{backend}: the decoded noise"),
-    }
-    let (last, expected) = (bytes("last"), answer.pixels(&answer.states));
-    assert_eq!(last.len(), expected.len(), "{backend}");
-    let worst = last.iter().zip(&expected).map(|(got, expected)| got.abs_diff(*expected)).max();
-    assert!(worst <= Some(1), "{backend}: a pixel is off by {worst:?}");
-    let expected = match answer.network {
-        Some(_) => answer.plan.expected_evaluations(&KnotTable::default()),
-        None => Some(0),
-    };
-    assert_eq!(got["evaluations"].as_u64().map(|n| n as usize), expected, "{backend}, {}", answer.id);
-}
-
-#[test]
-fn the_cpu_worker_gives_the_stored_answer() {
-    let Some((site, program)) = named("the_cpu_worker") else { return };
-    let mut tab = Tab::new(&program, &site, &[]);
-    for answer in stored(&site.join("models")).unwrap() {
-        worker_agrees(&mut tab, "cpu", &answer);
-    }
-}
-
-#[test]
-fn the_gpu_worker_gives_the_stored_answer_on_a_software_gpu() {
-    let Some((site, program)) = named("the_gpu_worker") else { return };
-    let mut tab = Tab::new(&program, &site, &SOFTWARE_GPU);
-    tab.open("worker.js");
-    if tab.eval("navigator.gpu?.requestAdapter().then(adapter => !!adapter)") != true {
-        return cross_tests::skip("the_gpu_worker", "this browser offers no software adapter for WebGPU");
-    }
-    for answer in stored(&site.join("models")).unwrap() {
-        worker_agrees(&mut tab, "gpu", &answer);
-    }
-}
-
 #[test]
 fn the_page_runs_on_a_software_gpu_when_the_address_asks_for_it() {
     let Some((site, program)) = named("the_page_runs_on_a_software_gpu") else { return };
@@ -244,4 +147,46 @@ fn the_page_runs_on_a_software_gpu_when_the_address_asks_for_it() {
     }
     assert_eq!(counted(&mut tab), evaluations("guidance=1&steps=2"));
     assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+/// Has every worker of the tab break, as a program does that runs out of memory: an error that nobody catches.
+fn break_workers(tab: &mut Tab) {
+    tab.eval("new BroadcastChannel('break').postMessage(null)");
+}
+
+#[test]
+fn a_processor_program_that_breaks_in_a_run_is_started_again_and_draws_the_same() {
+    let Some((site, program)) = named("a_processor_program_that_breaks") else { return };
+    let site = copied(&site);
+    let script = site.path().join("worker.js");
+    let hook = "new BroadcastChannel('break').onmessage = () => { throw new Error('out of memory') };\n";
+    let worker = std::fs::read_to_string(&script).unwrap();
+    std::fs::write(&script, format!("{hook}{worker}")).unwrap();
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    tab.reduce_motion();
+    let path = "?backend=cpu&count=4&steps=100&guidance=1";
+    tab.open(path);
+    let undisturbed = tab.picture("seed=");
+    tab.open(path);
+    let in_the_middle = "Number(document.querySelector('[data-testid=instrument]')?.dataset.evaluations) > 10 && \
+         document.querySelector('[data-testid=instrument]').dataset.state !== 'done'";
+    tab.wait("the middle of a run", in_the_middle);
+    break_workers(&mut tab);
+    tab.wait(
+        "a word about it",
+        "document.querySelector('[data-testid=notices]').innerText.includes('started again')",
+    );
+    assert_eq!(tab.picture("seed="), undisturbed);
+    // Once more is once too often: it is said, what is there stays, and to try again works.
+    tab.eval("document.querySelector('[data-testid=new-seed]').click()");
+    tab.wait("the middle of a run", in_the_middle);
+    break_workers(&mut tab);
+    tab.wait_state("error");
+    assert!(
+        tab.text("error").contains("out of memory") || tab.text("error").contains("Try again"),
+        "{:?}",
+        tab.text("error")
+    );
+    tab.eval("document.querySelector('[data-testid=retry]').click()");
+    tab.wait_state("done");
 }

@@ -43,6 +43,7 @@ mod results;
 mod screens;
 mod smooth;
 mod views;
+mod workers;
 mod zoo;
 
 fn evaluations(plan: &str) -> usize {

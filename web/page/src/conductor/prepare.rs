@@ -164,11 +164,7 @@ impl Conductor {
                 None => NoCpu { program: true, failure: words::program_missing(backend, &error) },
             }
         };
-        self.fetch_all(&needed, true).await.map_err(missing)?;
-        if running.is_none() && !self.is_whole(program) {
-            return Err(NoCpu { program: true, failure: words::program_damaged(backend) });
-        }
-
+        self.send_for(&needed, true);
         let failed = |fault: Fault, label: &str| {
             leptos::logging::warn!("the {} worker: {fault}", backend.label());
             let program = matches!(fault, Fault::Program { .. } | Fault::Message { .. });
@@ -176,10 +172,16 @@ impl Conductor {
         };
         let machine = match running {
             Some(machine) => machine,
+            // The program starts while the models are still coming.
             None => {
+                self.fetched([program.wasm.clone()]).await.map_err(missing)?;
+                if !self.is_whole(program) {
+                    return Err(NoCpu { program: true, failure: words::program_damaged(backend) });
+                }
                 self.start(backend, program, None).await.map_err(|fault| failed(fault, &cast[0].label))?
             }
         };
+        self.fetched(cast.iter().map(|entry| entry.url())).await.map_err(missing)?;
         for entry in cast.iter().rev() {
             let bytes = self.0.stock.file(&entry.url());
             if let Err(fault) = machine.load(&entry.id, &lists.manifest, &bytes).await {
@@ -236,6 +238,7 @@ impl Conductor {
             engine.starting.borrow_mut().remove(backend.id());
             // Nobody waits any more for what was wished for no longer.
             let _ = tell.send(machine);
+            engine.make_room();
         });
         started.await
     }
@@ -275,7 +278,8 @@ impl Conductor {
         if running.is_none() {
             needed.push((program.wasm.clone(), program.bytes));
         }
-        self.fetch_all(&needed, shown).await.map_err(|(_, error)| {
+        self.send_for(&needed, shown);
+        self.fetched(needed.into_iter().map(|(url, _)| url)).await.map_err(|(_, error)| {
             leptos::logging::warn!("{error:?}");
             because(words::gpu_missing())
         })?;

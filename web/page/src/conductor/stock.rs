@@ -118,25 +118,29 @@ impl Conductor {
         Ok(Rc::new(Lists { site, catalog, manifest }))
     }
 
-    /// Fetches what is not here yet, at the same time, under one bar.
-    pub(super) async fn fetch_all(
-        &self,
-        needed: &[(String, u64)],
-        shown: bool,
-    ) -> Result<(), (String, FetchError)> {
+    /// Sends for what is not here yet, under one bar. [`Self::fetched`] waits for it.
+    pub(super) fn send_for(&self, needed: &[(String, u64)], shown: bool) {
         let missing: Vec<_> = needed.iter().filter(|(url, _)| !self.0.stock.has(url)).cloned().collect();
-        if missing.is_empty() {
-            return Ok(());
+        for (url, _) in &missing {
+            self.0.flight(url);
         }
-        let flights: Vec<_> = missing.iter().map(|(url, _)| self.0.flight(url)).collect();
-        if shown && !self.1.closed.get() {
-            *self.1.awaited.borrow_mut() = missing.clone();
+        if shown && !missing.is_empty() && !self.1.closed.get() {
+            *self.1.awaited.borrow_mut() = missing;
             self.session().loading.set(Some(self.1.loading(&self.0.stock)));
         }
-        let landings = missing.iter().zip(flights).map(|((url, _), flight)| async move {
-            flight.landed.await.map_err(|error| (url.clone(), error))
+    }
+
+    /// Waits until these are here.
+    pub(super) async fn fetched(
+        &self,
+        urls: impl IntoIterator<Item = String>,
+    ) -> Result<(), (String, FetchError)> {
+        let missing = urls.into_iter().filter(|url| !self.0.stock.has(url));
+        let flights = missing.map(|url| {
+            let landed = self.0.flight(&url).landed;
+            landed.map(move |landed| landed.map_err(|error| (url, error)))
         });
-        try_join_all(landings).await?;
+        try_join_all(flights.collect::<Vec<_>>()).await?;
         Ok(())
     }
 }
@@ -157,6 +161,14 @@ impl Client {
 }
 
 impl Engine {
+    /// Sends for what is not here yet, for whoever needs it later; what failed is only sent for by who waits for it.
+    pub(super) fn send_for(self: &Rc<Self>, urls: impl Iterator<Item = String>) {
+        let wanted = |url: &String| !self.stock.has(url) && self.stock.source(url) == Source::Usual;
+        for url in urls.filter(wanted) {
+            self.flight(&url);
+        }
+    }
+
     /// A file on its way; it sets out now if it has not.
     fn flight(self: &Rc<Self>, url: &str) -> Flight {
         if let Some(flight) = self.stock.flights.borrow().get(url) {

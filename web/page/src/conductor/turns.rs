@@ -5,10 +5,15 @@ use super::prepare::needed;
 use super::{Client, Conductor, Engine, Errand};
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use leptos::prelude::set_timeout;
 use leptos::task::spawn_local;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a turn has the network to itself.
+const ALONE: Duration = Duration::from_secs(2);
 
 /// How much a wish matters, the most first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -104,6 +109,11 @@ impl<C: Same, W> Turns<C, W> {
         ends
     }
 
+    /// Who waits, and for what.
+    fn waiting(&self) -> impl Iterator<Item = (&C, &W)> {
+        self.waiting.iter().map(|(client, wish, _)| (client, wish))
+    }
+
     /// Whose turn it is.
     pub(super) fn current(&self) -> Option<&C> {
         self.current.as_ref().map(|(client, ..)| client)
@@ -132,14 +142,34 @@ impl Engine {
         *self.over.borrow_mut() = None;
     }
 
-    /// Whether everything is here that a wish needs: it can be granted without the network.
-    fn is_ready(&self, client: &Client, errand: &Errand) -> bool {
-        let Some(lists) = self.stock.lists() else { return false };
+    /// The model files that a wish needs, as far as the lists are known.
+    fn files(&self, client: &Client, errand: &Errand) -> Option<Vec<String>> {
+        let lists = self.stock.lists()?;
         let catalog = &lists.catalog;
         let id = if client.names_model.get() { &errand.plan.model } else { &catalog.default };
-        let Some(entry) = catalog.entry(id).or_else(|| catalog.entry(&catalog.default)) else { return false };
+        let entry = catalog.entry(id).or_else(|| catalog.entry(&catalog.default))?;
+        Some(needed(catalog, entry, &errand.plan).iter().map(|entry| entry.url()).collect())
+    }
+
+    /// Whether everything is here that a wish needs: it can be granted without the network.
+    fn is_ready(&self, client: &Client, errand: &Errand) -> bool {
         self.machines.borrow().contains_key(self.chosen.get().id())
-            && needed(catalog, entry, &errand.plan).iter().all(|entry| self.stock.has(&entry.url()))
+            && self.files(client, errand).is_some_and(|files| files.iter().all(|url| self.stock.has(url)))
+    }
+
+    /// A turn that waits long for the network keeps the wire to itself no more: what the others need is sent for as well.
+    fn share_the_wire(self: &Rc<Self>, number: u64) {
+        let engine = self.clone();
+        let late = move || {
+            if engine.run.get() != number || engine.running_on.get().is_some() {
+                return;
+            }
+            let turns = engine.turns.borrow();
+            let files = turns.waiting().filter_map(|(client, errand)| engine.files(client, errand));
+            engine.send_for(files.flatten());
+            engine.share_the_wire(number);
+        };
+        set_timeout(late, ALONE);
     }
 
     /// A turn that waits for the network, or matters less, ends for one that does not.
@@ -201,6 +231,7 @@ async fn serve(engine: Rc<Engine>) {
         let (over, mut ended) = oneshot::channel::<()>();
         *engine.over.borrow_mut() = Some(over);
         let conductor = Conductor(engine.clone(), client);
+        engine.share_the_wire(number);
         let prepared = match select(pin!(conductor.prepare(&errand.plan)), &mut ended).await {
             Either::Left((prepared, _)) => prepared,
             Either::Right(_) => continue,
