@@ -98,6 +98,18 @@ fn a_gpu_that_gives_another_answer_is_not_trusted() {
     assert!(said.contains("asks for the GPU") && said.contains("does not reproduce"), "{said:?}");
 }
 
+/// Looks at the canvas with every frame until the processor has a state: is it of one colour, and how long does it take?
+const WATCH: &str = "(() => { const begun = performance.now(); const seen = window.seen = { looks: 0, blank: 0, took: 0 }; \
+    const look = () => { \
+        const canvas = document.querySelector('[data-testid=digits]'); \
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d'); copy.drawImage(canvas, 0, 0); \
+        const pixels = new Uint32Array(copy.getImageData(0, 0, canvas.width, canvas.height).data.buffer); \
+        seen.looks++; if (pixels.every(pixel => pixel === pixels[0])) seen.blank++; \
+        const { backend, evaluations } = document.querySelector('[data-testid=instrument]').dataset; \
+        if (backend === 'cpu' && Number(evaluations) > 0) seen.took = Math.round(performance.now() - begun); \
+        else requestAnimationFrame(look) }; \
+    look(); return true })()";
+
 #[test]
 fn the_processor_takes_over_when_the_gpu_is_lost_and_the_reader_is_told() {
     let Some((site, program)) = named("the_processor_takes_over") else { return };
@@ -118,12 +130,17 @@ fn the_processor_takes_over_when_the_gpu_is_lost_and_the_reader_is_told() {
     if !began {
         return cross_tests::skip("the_processor_takes_over", "this browser offers no software adapter");
     }
+    tab.eval(WATCH);
     tab.eval("new BroadcastChannel('lose').postMessage(null)");
     tab.wait(
         "the processor instead",
         "document.querySelector('[data-testid=instrument]').dataset.backend === 'cpu'",
     );
     tab.wait("evaluations on the processor", goes_on);
+    let seen = tab.wait("what was seen meanwhile", "window.seen.took && window.seen");
+    println!("the processor had the next state after {} ms, {} looks", seen["took"], seen["looks"]);
+    assert_eq!(seen["blank"], 0, "the canvas was blank: {seen}");
+    assert!(seen["took"].as_f64().unwrap() < 5_000.0, "{seen}");
     assert!(tab.text("notices").contains("stopped answering"), "{:?}", tab.text("notices"));
     assert!(tab.eval("location.search.includes('steps=1000')") == true, "the same plan goes on");
     // Another address is no news about the machine.

@@ -154,7 +154,7 @@ fn both_workers_agree_on_every_way_to_go() {
         let shown = apart(&cpu["last"], &gpu["last"]);
         println!("{name}: states off by {states}, what is shown by {shown} of 255");
         assert!(
-            states < 5e-3 && shown <= 2.0,
+            states < 5e-4 && shown <= 2.0,
             "{name}: states off by {states}, what is shown by {shown} of 255"
         );
     }
