@@ -144,6 +144,26 @@ fn nothing_heavy_is_fetched_until_an_element_is_near_the_window() {
 }
 
 #[test]
+fn the_text_below_an_element_does_not_jump_when_it_comes() {
+    let Some((site, program)) = named("the_text_below_an_element") else { return };
+    let body = "<flow-digits steps=1 count=1 backend=cpu></flow-digits><p id=below>More text.</p>";
+    let site = with_article(&site, body);
+    let mut tab = Tab::new(&program, site.path(), &[]);
+    for width in [320, 900] {
+        tab.resize(width, 800);
+        tab.reduce_motion();
+        tab.before_each_page(
+            "addEventListener('DOMContentLoaded', () => customElements.whenDefined('flow-digits').then(() => { \
+             window.before = document.querySelector('#below').getBoundingClientRect().top }))",
+        );
+        tab.open("article.html");
+        tab.wait("digits", DONE);
+        let moved = tab.eval("document.querySelector('#below').getBoundingClientRect().top - before");
+        assert!(moved.as_f64().is_some_and(|moved| moved.abs() <= 2.0), "{width}: by {moved}");
+    }
+}
+
+#[test]
 fn twenty_elements_share_one_worker_and_one_model() {
     let Some((site, program)) = named("twenty_elements") else { return };
     let body: String = (0..20)

@@ -3,8 +3,10 @@ import "./embed.js";
 
 const asked = new URLSearchParams(location.search);
 const element = document.createElement("flow-digits");
+const known = customElements.get("flow-digits").observedAttributes;
 for (const [name, value] of asked) {
-  if (customElements.get("flow-digits").observedAttributes.includes(name)) element.setAttribute(name, value);
+  if (known.includes(name)) element.setAttribute(name, value);
+  else console.warn(`flow-digits: there is no ${name}; an address may have ${known.join(", ")}`);
 }
 element.setAttribute("loading", "eager");
 document.body.append(element);

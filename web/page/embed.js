@@ -40,12 +40,13 @@ const near = new IntersectionObserver(
   { rootMargin: MARGIN },
 );
 
-// Until the style sheet is here; afterwards it says the same and more.
+// Until the style sheet is here; afterwards it says the same and more. What waits is as high as the picture, its timeline and the
+// line below will be.
 const BEFORE = `
   :host { display: block; max-width: 36rem; margin-inline: auto; }
   :host([hidden]) { display: none; }
   .place { position: relative; }
-  .wait { aspect-ratio: 1; display: grid; place-content: center; text-align: center; font: 0.9375rem/1.4 system-ui, sans-serif; }
+  .wait { aspect-ratio: 1; padding-bottom: 4.625rem; display: grid; place-content: center; text-align: center; font: 0.9375rem/1.4 system-ui, sans-serif; }
   .wait[hidden] { display: none; }
   .wait img { max-width: 100%; height: auto; }
 `;
