@@ -101,3 +101,40 @@ fn latents_beside_pixels_each_with_its_own_count_and_none_for_a_random_draw() {
     assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["0", "20", "20", "20"]);
     assert!(tab.text("distance").contains("no network"), "{}", tab.text("distance"));
 }
+
+#[test]
+fn a_link_opens_the_same_comparison_and_what_it_cannot_show_is_said() {
+    let mut tab = tab!("a_link_opens_the_same_comparison");
+    tab.open(QUICK);
+    tab.wait_state("done");
+    told(&mut tab, "schedule", 3);
+    tab.eval("document.querySelector('[data-testid=pane-remove]').click()");
+    tab.wait(
+        "another address",
+        "location.hash.startsWith('#compare/8/') && location.hash.split('/').length === 4",
+    );
+    let pictures = each(&mut tab, "pane.dataset.pixelsHash");
+    let link = tab.eval("location.search + location.hash");
+    let link = link.as_str().unwrap();
+    tab.open("robots.txt");
+    tab.open(link);
+    tab.wait_state("done");
+    tab.eval("document.querySelector('[data-testid=compare]').scrollIntoView()");
+    let same = format!(
+        "JSON.stringify([...document.querySelectorAll('[data-testid=pane]')].map(pane => pane.dataset.state === 'done' && \
+         pane.dataset.pixelsHash)) === '{}'",
+        serde_json::to_string(&pictures).unwrap()
+    );
+    tab.wait("the same panes", &same);
+    // A plan chosen above leaves the comparison in the address.
+    tab.eval("document.querySelector('input[name=solver][value=heun]').click()");
+    tab.wait(
+        "the plan",
+        "location.search.includes('solver=heun') && location.hash.startsWith('#compare/8/')",
+    );
+    tab.open("robots.txt");
+    tab.open(&format!("{QUICK}#compare/8/model=mnist-unet&seed=<b>1/solver=euler"));
+    tab.wait_state("done");
+    let said = tab.text("notices");
+    assert!(said.contains("comparison in the address") && said.contains("no “seed=<b>1”"), "{said:?}");
+}

@@ -3,6 +3,7 @@
 //! The query is the plan's own text form. Only `backend` stands beside it: it forces a machine, and is no part of a plan
 //! because the picture does not depend on it.
 
+use crate::lineup::Lineup;
 use crate::session::Change;
 use flow::plan::SamplePlan;
 use leptos::prelude::{set_timeout, window};
@@ -209,6 +210,26 @@ impl Writer {
             history.replace_state_with_url(&JsValue::NULL, "", Some(&url))
         };
     }
+}
+
+/// What stands behind the `#`, with it. Browsers write some signs as `%3C`; what is no such writing is left as it is.
+pub(crate) fn fragment() -> String {
+    let hash = window().location().hash().unwrap_or_default();
+    js_sys::decode_uri_component(&hash).map_or(hash, String::from)
+}
+
+/// Lets what stands behind the `#` follow, without an entry in the history; empty, it goes. One that is about something else stays.
+pub(crate) fn put_fragment(fragment: &str) {
+    let location = window().location();
+    let now = self::fragment();
+    let is_anothers = fragment.is_empty() && Lineup::parse(&now).is_none();
+    if now == fragment || is_anothers {
+        return;
+    }
+    let Ok(history) = window().history() else { return };
+    let path = [location.pathname(), location.search()].map(Result::unwrap_or_default).concat();
+    // A browser may refuse when the address changes too often; the next change catches up.
+    let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("{path}{fragment}")));
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod fetch;
 mod film;
 mod instrument;
 mod keepsake;
+mod lineup;
 mod machine;
 mod near;
 mod panels;

@@ -78,6 +78,17 @@ impl Part {
         }
     }
 
+    /// Whether every model can follow an entry from the same noise: no knots that were fitted to one, no weaker model, no noise of
+    /// its own.
+    pub(crate) fn is_fair(self, id: &str) -> bool {
+        match self {
+            Self::Solver => Solver::parse(id).is_ok_and(|solver| solver.deterministic()),
+            Self::Schedule => Schedule::parse(id).is_ok_and(|schedule| !schedule.fitted()),
+            Self::Guidance => Guidance::all().any(|form| form.id() == id && !form.needs_weak_model()),
+            Self::Controller => false,
+        }
+    }
+
     /// Changes a parameter of what is chosen. Nothing happens when it has no such parameter any more, or its other values
     /// do not allow this one: what a plan holds must read back from the address.
     pub(crate) fn bend(self, plan: &mut SamplePlan, parameter: &str, value: f64) {

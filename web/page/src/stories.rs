@@ -2,6 +2,7 @@
 //! offered.
 
 use crate::catalog::Catalog;
+use crate::lineup::Lineup;
 use flow::plan::{Budget, SamplePlan};
 use flow::schedule::KnotTable;
 
@@ -97,6 +98,13 @@ pub(crate) const STORIES: &[Story] = &[
     },
 ];
 
+impl Story {
+    /// As a comparison.
+    pub(crate) fn lineup(&self) -> Lineup {
+        Lineup { evaluations: self.evaluations, panes: self.panes.iter().map(PaneChoice::plan).collect() }
+    }
+}
+
 impl PaneChoice {
     /// Whether the site has its model.
     pub(crate) fn is_known(&self, catalog: &Catalog) -> bool {
@@ -104,7 +112,7 @@ impl PaneChoice {
     }
 
     /// As a plan, whose digit, seed, count and steps are still to come.
-    pub(crate) fn plan(&self) -> SamplePlan {
+    fn plan(&self) -> SamplePlan {
         let Self { model, solver, schedule, guidance } = self;
         // A test parses them all.
         format!("model={model}&solver={solver}&schedule={schedule}&guidance={guidance}")

@@ -2,29 +2,27 @@
 //! far each one's digits are from those that many evaluations lead to.
 
 use super::Screen;
+use crate::address;
 use crate::conductor::{Engine, Rank};
 use crate::instrument::{self, Setting};
+use crate::lineup::{BUDGETS, Lineup, PANES};
 use crate::near;
 use crate::panels::reference::{References, distance};
 use crate::part::Part;
 use crate::player;
-use crate::session::{Change, Session, State, Wish};
-use crate::stories::{PaneChoice, STORIES, Story, most_steps};
-use crate::words::counted;
-use flow::guidance::Guidance;
+use crate::session::{About, Change, Session, State, Wish};
+use crate::stories::{STORIES, most_steps};
+use crate::words::{self, counted};
 use flow::plan::{Budget, SamplePlan};
-use flow::schedule::Schedule;
-use flow::solver::Solver;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use std::rc::Rc;
 
 /// Digits in a pane.
 const DIGITS: usize = 4;
-/// The most panes.
-const MOST: usize = 4;
-/// Evaluations that can be given to each.
-const BUDGETS: std::ops::RangeInclusive<usize> = 1..=60;
+
+/// What is said of a comparison that somebody made.
+const OWN_COMPARISON: &str = "A comparison of your own; the address holds it. All panes begin with the same noise, and may spend as much as the others.";
 
 /// The parameter of every form of guidance, and its values that are offered; 1 is no guidance.
 const SCALE: &str = "scale";
@@ -52,31 +50,65 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
             began.set(true);
         }
     });
-    let story = RwSignal::new(0_usize);
-    let first = &STORIES[0];
-    let panes = RwSignal::new(numbered(first, 0));
+    let first = match Lineup::parse(&address::fragment()) {
+        Some(Ok(lineup)) => lineup,
+        Some(Err(sentence)) => {
+            hero.notice(About::Address, sentence);
+            STORIES[0].lineup()
+        }
+        None => STORIES[0].lineup(),
+    };
+    let serial = StoredValue::new(0_u32);
+    // A pane's number, and what it chooses.
+    let numbered = move |plan: SamplePlan| {
+        let number = serial.try_update_value(|serial| {
+            *serial += 1;
+            *serial
+        });
+        (number.unwrap_or_default(), RwSignal::new(plan))
+    };
+    let evaluations = first.evaluations;
+    let panes = RwSignal::new(first.panes.into_iter().map(numbered).collect::<Vec<_>>());
     let bench = Bench {
         hero,
-        budget: RwSignal::new(first.evaluations),
+        budget: RwSignal::new(evaluations),
         playhead: RwSignal::new(1.0),
         playing: RwSignal::new(false),
         references: References::new(engine.clone()),
     };
     player::advance(bench.playing, bench.playhead, RwSignal::new(1.0), || (1.0, true));
 
-    let serial = StoredValue::new(100_u32);
-    let number = move || {
-        serial
-            .try_update_value(|serial| {
-                *serial += MOST as u32;
-                *serial
-            })
-            .unwrap_or_default()
-    };
+    let lineup = Memo::new(move |_| {
+        let panes = panes.with(|panes| panes.iter().map(|(_, own)| own.get()).collect());
+        Lineup { evaluations: bench.budget.get(), panes }
+    });
+    // The story that is told, whatever is given to each; none, when somebody made another comparison.
+    let story = Memo::new(move |_| {
+        lineup.with(|lineup| STORIES.iter().position(|story| story.lineup().panes == lineup.panes))
+    });
+    // The address holds what is on screen; the story that every page begins with needs no word there.
+    Effect::new(move |_| {
+        let is_first = lineup.with(|lineup| *lineup == STORIES[0].lineup());
+        address::put_fragment(&if is_first { String::new() } else { lineup.with(Lineup::fragment) });
+    });
+    // An address may name a model that is not here.
+    Effect::new(move |_| {
+        let Some(catalog) = hero.catalog.get() else { return };
+        for (_, own) in panes.get_untracked() {
+            let id = own.with_untracked(|plan| plan.model.clone());
+            let Some(instead) = catalog.entry(&catalog.default).filter(|_| catalog.entry(&id).is_none())
+            else {
+                continue;
+            };
+            let known: Vec<&str> = catalog.velocities().map(|entry| entry.id.as_str()).collect();
+            hero.notice(About::Address, words::model_unknown(&id, &instead.label, &known));
+            own.update(|plan| plan.model.clone_from(&instead.id));
+        }
+    });
     let tell = move |index: usize| {
-        story.set(index);
-        bench.budget.set(STORIES[index].evaluations);
-        panes.set(numbered(&STORIES[index], number()));
+        let Lineup { evaluations, panes: plans } = STORIES[index].lineup();
+        bench.budget.set(evaluations);
+        panes.set(plans.into_iter().map(numbered).collect());
     };
     let stories = move || {
         let known = hero.catalog.get();
@@ -88,7 +120,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                 view! {
                     <label class="choice">
                         <input type="radio" name="story" value=one.id
-                            prop:checked=move || story.get() == index on:change=move |_| tell(index)/>
+                            prop:checked=move || story.get() == Some(index) on:change=move |_| tell(index)/>
                         <span class="face">{one.label}</span>
                     </label>
                 }
@@ -115,7 +147,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                     <legend class="visually-hidden">"A comparison"</legend>
                     {stories}
                 </fieldset>
-                <p class="about" data-testid="story">{move || STORIES[story.get()].says}</p>
+                <p class="about" data-testid="story">{move || story.get().map_or(OWN_COMPARISON, |index| STORIES[index].says)}</p>
                 <div class="slider">
                     <div class="head">
                         <label class="name" for="compare-budget">"Evaluations for each"</label>
@@ -134,10 +166,10 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
             <div class="panes" data-count=move || panes.with(Vec::len)>
                 <For each=move || if began.get() { panes.get() } else { Vec::new() } key=|(key, _)| *key let:pane>
                     {
-                        let (key, choice) = pane;
+                        let (key, own) = pane;
                         let remove = move || panes.update(|panes| panes.retain(|(other, _)| *other != key));
-                        let removable = Signal::derive(move || panes.with(|panes| panes.len() > 2));
-                        view! { <Pane bench=bench engine=engine choice=choice remove=remove removable=removable/> }
+                        let removable = Signal::derive(move || panes.with(|panes| panes.len() > *PANES.start()));
+                        view! { <Pane bench=bench engine=engine own=own remove=remove removable=removable/> }
                     }
                 </For>
                 {move || (!began.get()).then(|| view! { <p class="about waiting">"Begins when the digits above are done."</p> })}
@@ -159,10 +191,10 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                     }/>
                 <span class="time">{move || format!("t = {:.2}", bench.playhead.get())}</span>
                 <button type="button" class="button" data-testid="compare-add"
-                    disabled=move || panes.with(|panes| panes.len() >= MOST)
+                    disabled=move || panes.with(|panes| panes.len() >= *PANES.end())
                     on:click=move |_| panes.update(|panes| {
                         if let Some((_, last)) = panes.last().copied() {
-                            panes.push((number(), last));
+                            panes.push(numbered(last.get_untracked()));
                         }
                     })>"Add a pane"</button>
             </div>
@@ -175,33 +207,18 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
     }
 }
 
-/// What every model can follow from the same noise: no knots that were fitted to one, no weaker model, no noise of its own.
-fn is_fair(part: Part, id: &str) -> bool {
-    match part {
-        Part::Solver => Solver::parse(id).is_ok_and(|solver| solver.deterministic()),
-        Part::Schedule => Schedule::parse(id).is_ok_and(|schedule| !schedule.fitted()),
-        Part::Guidance => Guidance::all().any(|form| form.id() == id && !form.needs_weak_model()),
-        Part::Controller => false,
-    }
-}
-
-fn numbered(story: &Story, from: u32) -> Vec<(u32, PaneChoice)> {
-    (from..).zip(story.panes.iter().copied()).collect()
-}
-
 /// One pane.
 #[component]
 fn Pane(
     bench: Bench,
     engine: StoredValue<SendWrapper<Rc<Engine>>>,
-    choice: PaneChoice,
+    /// What the pane chooses; digit, seed and evaluations are everybody's.
+    own: RwSignal<SamplePlan>,
     remove: impl Fn() + Copy + Send + Sync + 'static,
     removable: Signal<bool>,
 ) -> impl IntoView {
     let Bench { hero, budget, playhead, playing, references } = bench;
     let shared = engine.with_value(|engine| engine.shared());
-    // What the pane chooses; digit, seed and evaluations are everybody's.
-    let own = RwSignal::new(choice.plan());
     let plan = Memo::new(move |_| {
         let (digit, seed) = hero.wish.with(|wish| (wish.plan.digit, wish.plan.seed));
         let plan = SamplePlan { digit, seed, count: DIGITS, ..own.get() };
@@ -255,7 +272,7 @@ fn Pane(
         let options = part
             .entries()
             .into_iter()
-            .filter(|entry| is_fair(part, entry.id))
+            .filter(|entry| part.is_fair(entry.id))
             .map(|entry| {
                 let id = entry.id;
                 view! { <option value=id selected=move || own.with(|plan| part.choice(plan).entry().id == id)>{entry.label}</option> }
@@ -309,6 +326,7 @@ fn Pane(
             <Screen/>
             <p class="numbers">
                 <strong>{move || counted(evaluations(), "evaluation")}</strong>
+                {move || (evaluations() > budget.get()).then_some("one step costs as many")}
                 <span data-testid="distance">{said}</span>
             </p>
             <div class="fields">
