@@ -17,6 +17,7 @@ pub mod monitor;
 pub mod plot;
 pub mod recipe;
 pub mod reference;
+pub mod reflow;
 pub mod sampler;
 pub mod say;
 pub mod source;

@@ -48,6 +48,8 @@ enum Command {
     Likelihood(commands::likelihood::Args),
     /// Turn an image into its noise, and draw it again from that, or another digit
     Invert(commands::invert::Args),
+    /// Make pairs of noises and a model's images, for a student that needs fewer steps
+    Reflow(commands::reflow::Args),
     /// Measure every shipped model side by side, into docs/results/zoo.md
     Zoo(commands::zoo::Args),
     /// Print what there is to train: every recipe with its size, its cost and its result
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Likelihood(args) => commands::likelihood::run(&args),
         Command::Invert(args) => commands::invert::run(&args),
+        Command::Reflow(args) => commands::reflow::run(&args),
         Command::Zoo(args) => commands::zoo::run(&args),
         Command::Recipes(args) => commands::recipes::run(&args),
         Command::Throughput(args) => commands::throughput::run(&args),

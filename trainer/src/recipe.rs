@@ -4,7 +4,7 @@
 
 mod latent;
 
-pub use latent::{AutoencoderRecipe, LatentRecipe};
+pub use latent::{AutoencoderRecipe, LatentRecipe, ReflowRecipe};
 
 use crate::data::DataSet;
 use flow::coupling::Coupling;
@@ -46,6 +46,9 @@ pub struct Recipe {
     /// Whose latents the flow learns; without it, it learns images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<LatentRecipe>,
+    /// Whose pairs the flow learns; without it, it learns images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reflow: Option<ReflowRecipe>,
     /// How pixels become the network's values.
     pub normalization: Normalization,
     /// The flow that is learned; only with `architecture`.
@@ -251,6 +254,16 @@ impl Recipe {
                     let accepts = "a recipe's name: lower-case letters, digits and hyphens";
                     return fault("latent.autoencoder", latent.autoencoder.clone(), accepts);
                 }
+                if let Some(reflow) = &self.reflow {
+                    if !is_plain(&reflow.teacher) {
+                        let accepts = "a recipe's name: lower-case letters, digits and hyphens";
+                        return fault("reflow.teacher", reflow.teacher.clone(), accepts);
+                    }
+                    if self.latent.is_some() || flow.coupling.is_some() {
+                        let accepts = "neither [latent] nor flow.coupling beside it: its pairs are made";
+                        return fault("reflow", "a section".into(), accepts);
+                    }
+                }
                 if let Err(fault) = architecture.validate() {
                     return Err(RecipeError::Architecture { name: self.name.clone(), fault });
                 }
@@ -270,12 +283,14 @@ impl Recipe {
                     return fault("output.plan", plan.clone(), &e.to_string());
                 }
             }
-            ((None, Some(judge), None), None, None) if self.latent.is_none() => {
+            ((None, Some(judge), None), None, None) if self.latent.is_none() && self.reflow.is_none() => {
                 if judge.shift > 4 {
                     return fault("classifier.shift", judge.shift.to_string(), "0 to 4 pixels");
                 }
             }
-            ((None, None, Some(autoencoder)), None, None) if self.latent.is_none() => {
+            ((None, None, Some(autoencoder)), None, None)
+                if self.latent.is_none() && self.reflow.is_none() =>
+            {
                 autoencoder.check(&self.name)?;
                 let Normalization { mean, std } = self.normalization;
                 if (mean, std) != (0.0, 1.0) {

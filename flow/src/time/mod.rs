@@ -30,6 +30,7 @@ family! {
         logit_normal::LogitNormal,
         mode::Mode,
         cosmap::Cosmap,
+        step_starts::StepStarts,
     ]
 }
 choice_text!(TimeDistribution);

@@ -14,6 +14,7 @@ pub(crate) mod mlflow;
 pub(crate) mod plan;
 pub(crate) mod plot;
 pub(crate) mod recipes;
+pub(crate) mod reflow;
 pub(crate) mod sample;
 pub(crate) mod study;
 pub(crate) mod throughput;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use trainer::device::{DeviceChoice, processor};
 use trainer::export::keep_autoencoder;
 use trainer::recipe::Recipe;
+use trainer::reflow::TeacherPairs;
 use trainer::track::Wish;
 use trainer::train::{
     AutoencoderTask, FlowTask, JudgeTask, Latents, RateSpan, Rates, Run, Start, Task, Watch, find_rate, train,
@@ -19,6 +20,7 @@ Examples:
   flow-digits train recipes/mnist-unet.toml --set train.optimizer=muon --set train.accumulate=2 --out runs/muon
   flow-digits train recipes/mnist-unet.toml --find-rate --out runs/rate
   flow-digits train recipes/mnist-unet.toml --mlflow http://localhost:5000
+  flow-digits train recipes/mnist-few.toml --from public/models/mnist-unet.safetensors --pairs pairs/mnist-unet
   flow-digits train recipes/mnist-unet-more.toml --from runs/mnist-unet --out runs/mnist-unet-more
 
 A run's folder holds recipe.toml, metrics.jsonl, grids/ and checkpoints/. Ctrl-C loses what came after the last checkpoint.";
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// The autoencoder's run, for a flow over its latents [default: its name, beside --out]
     #[arg(long, value_name = "RUN")]
     autoencoder: Option<PathBuf>,
+    /// The teacher's pairs, for a recipe with [reflow] [default: pairs/ and the teacher's name]
+    #[arg(long, value_name = "FOLDER")]
+    pairs: Option<PathBuf>,
     /// Replace a value of the recipe; may be given several times
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -102,12 +107,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         recipe.train.steps as f64 * recipe.train.batch as f64 / train_set.count as f64,
         dir.display()
     );
+    let pairs = match (&recipe.reflow, &args.pairs) {
+        (None, Some(_)) => bail!("--pairs is for a recipe with [reflow]; {} has none", args.recipe.display()),
+        (None, None) => None,
+        (Some(reflow), named) => {
+            let beside = || Path::new("pairs").join(&reflow.teacher);
+            Some(TeacherPairs::open(&named.clone().unwrap_or_else(beside))?)
+        }
+    };
     let run = Run {
         recipe: &recipe,
         dir: dir.clone(),
         device: opened.device,
         device_description: format!("{}; {}", opened.choice.label(), processor()),
-        data_description: loaded.description,
+        data_description: pairs.as_ref().map_or(loaded.description, TeacherPairs::description),
         resume: args.resume,
         start,
         stop_after: args.stop_after,
@@ -125,6 +138,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         work(&FlowTask::on_latents(&recipe, &latents, &coder)?, &run, args.find_rate)?;
     } else if args.autoencoder.is_some() {
         bail!("--autoencoder is for a recipe with [latent]; {} has none", args.recipe.display());
+    } else if let Some(pairs) = &pairs {
+        work(&FlowTask::on_pairs(&recipe, pairs)?, &run, args.find_rate)?;
     } else if recipe.architecture.is_some() {
         work(&FlowTask::new(&recipe, &train_set)?, &run, args.find_rate)?;
     } else if recipe.classifier.is_some() {

@@ -1,4 +1,4 @@
-//! The parts of a recipe that are about latents: an autoencoder to train, or one whose latents a flow learns.
+//! The parts of a recipe that are about other models: an autoencoder to train, one whose latents a flow learns, or a teacher.
 
 use super::RecipeError;
 use models::AutoencoderConfig;
@@ -29,6 +29,14 @@ pub struct AutoencoderRecipe {
 pub struct LatentRecipe {
     /// The autoencoder's name: its run is looked for beside the flow's.
     pub autoencoder: String,
+}
+
+/// Whose pairs of a noise and an image the flow learns (rectified flow, Liu et al. 2022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReflowRecipe {
+    /// The teacher's name: its pairs are looked for in pairs/NAME.
+    pub teacher: String,
 }
 
 impl AutoencoderRecipe {

@@ -9,7 +9,8 @@ use super::pairs::Pairs;
 use super::quality;
 use crate::data::Dataset;
 use crate::evaluation::Evaluation;
-use crate::recipe::{EarlyStop, Recipe};
+use crate::recipe::{EarlyStop, Normalization, Recipe};
+use crate::reflow::TeacherPairs;
 use crate::sampler::{self, Sampler};
 use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -50,6 +51,9 @@ impl<'a> FlowTask<'a> {
         if let Some(latent) = &recipe.latent {
             bail!("the recipe learns latents of `{}`, not images", latent.autoencoder);
         }
+        if let Some(reflow) = &recipe.reflow {
+            bail!("the recipe learns from pairs of `{}`, not from images", reflow.teacher);
+        }
         Self::of(recipe, Images::Pixels(data, recipe.normalization), None)
     }
 
@@ -59,6 +63,24 @@ impl<'a> FlowTask<'a> {
     /// As [`new`](Self::new).
     pub fn on_latents(recipe: &'a Recipe, latents: &'a Latents, decoder: &'a Autoencoder) -> Result<Self> {
         Self::of(recipe, Images::Latents(latents), Some(decoder))
+    }
+
+    /// For a recipe with `[reflow]`, and its teacher's pairs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and pairs of another teacher, or of other values than the recipe's.
+    pub fn on_pairs(recipe: &'a Recipe, pairs: &'a TeacherPairs) -> Result<Self> {
+        let teacher = recipe.reflow.as_ref().context("the recipe has no [reflow]")?;
+        if pairs.facts.teacher != teacher.teacher {
+            bail!("the pairs are by {}, the recipe learns from {}", pairs.facts.teacher, teacher.teacher);
+        }
+        if pairs.facts.normalization != recipe.normalization {
+            let Normalization { mean, std } = pairs.facts.normalization;
+            bail!(
+                "the pairs are of pixels with mean {mean} and std {std}, the recipe's normalization is another"
+            );
+        }
+        Self::of(recipe, Images::Pairs(pairs), None)
     }
 
     fn of(recipe: &'a Recipe, images: Images<'a>, decoder: Option<&'a Autoencoder>) -> Result<Self> {

@@ -1,7 +1,8 @@
-//! What a flow learns: a data set's images, or an autoencoder's latents of them.
+//! What a flow learns: a data set's images, an autoencoder's latents of them, or what a teacher made of its noises.
 
 use crate::data::Dataset;
 use crate::recipe::Normalization;
+use crate::reflow::TeacherPairs;
 use anyhow::{Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use models::{Autoencoder, Encoded};
@@ -16,6 +17,8 @@ pub(super) enum Images<'a> {
     Pixels(&'a Dataset, Normalization),
     /// Latents.
     Latents(&'a Latents),
+    /// What a teacher made of its noises; each comes with its own.
+    Pairs(&'a TeacherPairs),
 }
 
 /// The latents of a data set's images. A variational autoencoder's are drawn anew each time that they are seen.
@@ -90,6 +93,7 @@ impl Images<'_> {
         match self {
             Self::Pixels(data, _) => data.count,
             Self::Latents(latents) => latents.labels.len(),
+            Self::Pairs(pairs) => pairs.count(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Images<'_> {
         match self {
             Self::Pixels(data, _) => data.image_len(),
             Self::Latents(latents) => latents.len(),
+            Self::Pairs(pairs) => pairs.len(),
         }
     }
 
@@ -106,6 +111,7 @@ impl Images<'_> {
         match self {
             Self::Pixels(data, _) => data.image(),
             Self::Latents(latents) => latents.shape,
+            Self::Pairs(pairs) => pairs.facts.image,
         }
     }
 
@@ -114,6 +120,15 @@ impl Images<'_> {
         match self {
             Self::Pixels(data, _) => &data.labels,
             Self::Latents(latents) => &latents.labels,
+            Self::Pairs(pairs) => pairs.labels(),
+        }
+    }
+
+    /// The noise that sample `index` has for itself; none where any noise will do.
+    pub(super) fn own_noise(&self, index: usize) -> Option<Vec<f32>> {
+        match self {
+            Self::Pixels(..) | Self::Latents(_) => None,
+            Self::Pairs(pairs) => Some(pairs.noise(index)),
         }
     }
 
@@ -125,6 +140,7 @@ impl Images<'_> {
             Self::Pixels(data, Normalization { mean, std }) => {
                 into.extend(data.images[range].iter().map(|&p| (f32::from(p) / 255.0 - mean) / std));
             }
+            Self::Pairs(pairs) => into.extend_from_slice(pairs.state(index)),
             Self::Latents(latents) if latents.deviation.is_empty() => {
                 into.extend_from_slice(&latents.mean[range]);
             }

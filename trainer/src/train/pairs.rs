@@ -1,6 +1,6 @@
 //! Which noise goes with which image: the pairs of every training step.
 //!
-//! Images come in the data's order, and noise number k is drawn beside image number k. A coupling then pairs a pool of
+//! Images come in the data's order, and noise number k is drawn beside image number k, unless the image has its own (reflow). A coupling then pairs a pool of
 //! images with the pool's noises, and the pool is served in batches, `passes` times. A pool depends on the recipe's
 //! seed and its own number alone, so a resumed run sees the pairs that an unbroken one would have seen. While one pool
 //! is served, the next is made on another thread ([`Pairs::prepare`]), so that training does not wait for it.
@@ -133,6 +133,10 @@ impl<'a> Pairs<'a> {
             labels: Vec::with_capacity(count),
         };
         for (place, index) in (first..).zip(self.order.range(first, count)) {
+            if let Some(own) = self.images.own_noise(index) {
+                let at = (place - first) as usize * n;
+                drawn.x0[at..at + n].copy_from_slice(&own);
+            }
             self.images.push(&mut drawn.x1, index, self.seed, place);
             drawn.labels.push(usize::from(self.images.labels()[index]));
         }
