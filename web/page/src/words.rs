@@ -376,6 +376,12 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {}", named(count, what))
 }
 
+/// What was typed is no seed.
+pub(crate) fn seed_refused(typed: &str, still: u64) -> String {
+    let typed: String = typed.chars().take(30).collect();
+    format!("“{typed}” is no seed: that is a whole number from 0 to {}. It still is {still}.", u64::MAX)
+}
+
 /// Two numbers and what they count: "22 to 40 evaluations"; one when they are the same.
 pub(crate) fn spread(fewest: usize, most: usize, what: &str) -> String {
     if fewest < most { format!("{fewest} to {}", counted(most, what)) } else { counted(most, what) }
