@@ -205,9 +205,9 @@ impl Conductor {
 
     fn speak(&self, fewest: usize, most: usize) {
         let session = self.session();
-        let are_digits = session.data_set().with_untracked(|set| set.is_digits());
+        let noun = session.data_set().get_untracked().noun();
         let sentence = session.wish.with_untracked(|wish| {
-            let digits = words::counted(wish.plan.count, if are_digits { "digit" } else { "picture" });
+            let digits = words::counted(wish.plan.count, noun);
             let solver = wish.plan.solver.choice().entry().label;
             format!("{digits}, {solver}, {}, done", words::spread(fewest, most, "evaluation"))
         });
