@@ -44,6 +44,10 @@ pub fn equal_evaluations<D: Driver>(tab: &mut Page<D>) {
         assert!(far > 0.0 && far < 0.5, "{far}");
     }
     assert!(tab.text("distance").contains("from the reference"), "{}", tab.text("distance"));
+    tab.wait(
+        "what is said when all are done",
+        "/^3 panes done: 0\\.\\d{4}, 0\\.\\d{4}, 0\\.\\d{4} from the reference$/.test(document.querySelector('[data-testid=compare-ended]').textContent)",
+    );
     // More evaluations for each bring all of them nearer.
     let before = each(tab, "Number(pane.dataset.distance)");
     tab.eval(
@@ -65,11 +69,13 @@ fn a_pane_takes_another_solver_and_panes_come_and_go() {
     let mut tab = tab!("a_pane_takes_another_solver");
     tab.open(QUICK);
     tab.wait_state("done");
-    told(&mut tab, "coupling", 2);
-    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["4", "4"]);
-    // The same solver on two models: two pictures from one noise.
+    told(&mut tab, "coupling", 3);
+    assert_eq!(each(&mut tab, "pane.dataset.evaluations"), ["4", "4", "4"]);
+    assert_eq!(tab.text("spent"), "4 steps, 4 evaluations");
+    // The same solver on three models: three pictures from one noise.
     let pictures = each(&mut tab, "pane.dataset.pixelsHash");
     assert_ne!(pictures[0], pictures[1]);
+    assert_ne!(pictures[1], pictures[2]);
     tab.eval(
         "(select => { select.value = 'heun'; select.dispatchEvent(new Event('change')) })\
          (document.querySelector('[data-testid=pane] [data-part=solver]'))",
@@ -83,13 +89,20 @@ fn a_pane_takes_another_solver_and_panes_come_and_go() {
         ),
     );
     assert_eq!(each(&mut tab, "pane.dataset.pixelsHash")[1], pictures[1], "the other pane stays");
-    tab.eval("document.querySelector('[data-testid=compare-add]').click()");
-    tab.wait("a third pane", "document.querySelectorAll('[data-testid=pane]').length === 3");
-    tab.eval("document.querySelector('[data-testid=compare-add]').click()");
+    tab.eval("(add => { add.focus(); add.click() })(document.querySelector('[data-testid=compare-add]'))");
     tab.wait("a fourth pane", "document.querySelectorAll('[data-testid=pane]').length === 4");
-    assert_eq!(tab.eval("document.querySelector('[data-testid=compare-add]').disabled"), true);
-    tab.eval("document.querySelector('[data-testid=pane-remove]').click()");
+    // Nothing more can be added; the button says so, does nothing, and keeps the focus.
+    let add = "document.querySelector('[data-testid=compare-add]')";
+    tab.wait("a button that is off", &format!("{add}.getAttribute('aria-disabled') === 'true'"));
+    tab.eval(&format!("{add}.click()"));
+    assert_eq!(tab.eval(&format!("document.activeElement === {add}")), true);
+    assert_eq!(tab.eval("document.querySelectorAll('[data-testid=pane]').length"), 4);
+    tab.eval(
+        "(remove => { remove.focus(); remove.click() })(document.querySelector('[data-testid=pane-remove]'))",
+    );
     tab.wait("three panes again", "document.querySelectorAll('[data-testid=pane]').length === 3");
+    tab.wait("a button that is on", &format!("{add}.getAttribute('aria-disabled') === 'false'"));
+    assert_eq!(tab.eval(&format!("document.activeElement === {add}")), true);
 }
 
 #[test]

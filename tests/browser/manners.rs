@@ -214,3 +214,32 @@ fn the_next_noise_is_on_screen_while_the_processor_is_still_in_a_long_step() {
     let goes_on = "Number(document.querySelector('[data-testid=instrument]').dataset.evaluations) > 0";
     tab.wait("evaluations of the new run", goes_on);
 }
+
+#[test]
+fn the_digits_answer_while_a_slider_moves_and_are_all_drawn_when_it_is_let_go() {
+    let mut tab = tab!("the_digits_answer_while_a_slider_moves");
+    let path = "?backend=cpu&count=16&steps=8&guidance=2&seed=7&schedule=logit-normal-cdf";
+    tab.open(path);
+    tab.picture("count=16");
+    // A hand that never rests, and moves on before sixteen digits can be drawn.
+    let seen = tab.eval(
+        "(async () => { const slider = document.querySelector('input[data-testid=schedule-mu]'); \
+         const hash = () => document.querySelector('[data-testid=instrument]').dataset.pixelsHash; \
+         const seen = new Set([hash()]); \
+         for (let i = 0; i < 300 && seen.size < 5; i++) { \
+             slider.value = -1 + (i % 20) / 10; slider.dispatchEvent(new Event('input', { bubbles: true })); \
+             await new Promise(done => setTimeout(done, 100)); if (hash()) seen.add(hash()) } \
+         slider.value = 0.5; slider.dispatchEvent(new Event('input', { bubbles: true })); \
+         slider.dispatchEvent(new Event('change', { bubbles: true })); return seen.size })()",
+    );
+    assert_eq!(seen, 5, "pictures while it moved");
+    let after = tab.picture("mu=0.5");
+    tab.wait(
+        "all digits in the count",
+        "document.querySelector('[data-testid=status]').innerText.startsWith('16 digits')",
+    );
+    assert_eq!(tab.picture("mu=0.5"), after);
+    tab.open("robots.txt");
+    tab.open(&format!("{path}:mu=0.5"));
+    assert_eq!(tab.picture("mu=0.5"), after, "as if it had been asked for at once");
+}

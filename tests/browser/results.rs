@@ -47,13 +47,23 @@ fn a_point_of_the_study_puts_its_plan_on_screen() {
     assert_eq!(tab.eval(rows), 2);
     // The point furthest down on the right: 3 evaluations on the schedule `shift`.
     tab.eval(
-        "(area => { const box = area.getBoundingClientRect(); area.dispatchEvent(new PointerEvent('pointerdown', \
-         { bubbles: true, clientX: box.right, clientY: box.bottom })) })(document.querySelector('.chart .area'))",
+        "(area => { const box = area.getBoundingClientRect(); area.dispatchEvent(new MouseEvent('click', \
+         { bubbles: true, clientX: box.right - 30, clientY: box.bottom })) })(document.querySelector('.chart .area'))",
     );
     tab.wait("the other curve", "document.querySelector('[data-testid=study-curve]').value === '1'");
+    assert!(
+        tab.eval("location.search").as_str().is_some_and(|search| search.contains("steps=2")),
+        "not on the point"
+    );
     tab.eval("document.querySelector('[data-testid=study-table] tr.touched button').click()");
     tab.picture("solver=euler&schedule=shift&steps=3&guidance=1&seed=7&digit=3&count=1");
     assert_eq!(counted(&mut tab), 3);
     assert_eq!(tab.eval("document.activeElement.className"), "screen");
+    // A click on the point itself.
+    tab.eval(
+        "(area => { area.scrollIntoView(); const box = area.getBoundingClientRect(); area.dispatchEvent(new MouseEvent('click', \
+         { bubbles: true, clientX: box.left + 3, clientY: box.top + 3 })) })(document.querySelector('.chart .area'))",
+    );
+    tab.picture("solver=euler&schedule=linear&steps=2&guidance=1&seed=7&digit=3&count=1");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }

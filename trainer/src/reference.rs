@@ -51,7 +51,7 @@ fn title(family: &Family) -> String {
 fn intro(family: &Family) -> &'static str {
     match family.plural {
         "solvers" => {
-            "A solver takes one step of x' = v(t, x). Its order p says how fast its error falls: with twice as many steps it\n\
+            "A solver takes one step of x' = v(x, t). Its order p says how fast its error falls: with twice as many steps it\n\
              is about 2^p times smaller, once steps are short enough for that to show. What a picture costs is not steps but\n\
              evaluations of the network, so compare solvers at equal evaluations. A solver with an error estimate can also be\n\
              given a tolerance (`tol=1e-3`) and then chooses its own steps, for each image by itself. With guidance each\n\
@@ -68,7 +68,7 @@ fn intro(family: &Family) -> &'static str {
              q the order of the solver's embedded solution."
         }
         "schedules" => {
-            "A schedule says where the steps fall: knots t_i = g(i/N) from 0 to 1, strictly rising. Where the path from noise to\n\
+            "A schedule says where the steps fall: knots t_i = t(i/N) from 0 to 1, strictly rising. Where the path from noise to\n\
              data bends, steps should be short; where it is straight, they may be long. Which part that is depends on the\n\
              model, so the best schedule is a matter of measuring. Schedules do not cost anything: N steps stay N steps. Under\n\
              a tolerance a schedule has no effect."

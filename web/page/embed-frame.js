@@ -4,9 +4,19 @@ import "./embed.js";
 const asked = new URLSearchParams(location.search);
 const element = document.createElement("flow-digits");
 const known = customElements.get("flow-digits").observedAttributes;
+
+/** Tells the reader, below the picture, of a field that means nothing here; of what others hang on links, only the console. */
+function refuse(name) {
+  const short = name.length > 40 ? `${name.slice(0, 40)}…` : name;
+  const says = `The address says “${short}”, which means nothing here; it may have ${known.join(", ")}.`;
+  console.warn(`flow-digits: ${says}`);
+  if (name.startsWith("utm_")) return;
+  const told = Object.assign(document.createElement("p"), { slot: "caption", className: "refused", textContent: says });
+  element.append(told);
+}
 for (const [name, value] of asked) {
   if (known.includes(name)) element.setAttribute(name, value);
-  else console.warn(`flow-digits: there is no ${name}; an address may have ${known.join(", ")}`);
+  else refuse(name);
 }
 element.setAttribute("loading", "eager");
 document.body.append(element);

@@ -12,7 +12,7 @@ impl Rule for Beta {
             label: "Beta",
             about: "Puts the knots where a beta distribution has its mass: both ends for a and b below 1.",
             when: "When both ends matter more than the middle; the default of several image pipelines.",
-            formula: "g(u) = I^-1_u(a, b), the quantile of Beta(a, b)",
+            formula: "t(u) = I⁻¹(u; a, b), the quantile of Beta(a, b)",
             source: "Lee et al. 2024, arXiv 2407.12173",
             params: &[
                 ParamSpec {

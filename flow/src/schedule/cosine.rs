@@ -1,4 +1,4 @@
-//! Small steps at both ends: g(u) = (1 - cos(pi u)) / 2.
+//! Small steps at both ends: t(u) = (1 - cos(pi u)) / 2.
 
 use super::Rule;
 use crate::registry::Entry;
@@ -13,7 +13,7 @@ impl Rule for Cosine {
             label: "Cosine",
             about: "Small steps near the noise and near the digit, large ones between.",
             when: "When a model is known to be stiff at both ends.",
-            formula: "g(u) = (1 - cos(pi u)) / 2",
+            formula: "t(u) = (1 - cos(π u)) / 2",
             source: "The Chebyshev extreme points, moved to [0, 1]",
             params: &[],
         }

@@ -1,4 +1,4 @@
-//! Large steps first, slowing to the end: g(u) = 1 - (1 - u)^3.
+//! Large steps first, slowing to the end: t(u) = 1 - (1 - u)^3.
 
 use super::Rule;
 use crate::registry::Entry;
@@ -12,7 +12,7 @@ impl Rule for InverseCubic {
             label: "Inverse cubic",
             about: "Leaves the noise in large strides and slows down towards the finished digit.",
             when: "The default: it spends its steps where the last noise leaves the paper.",
-            formula: "g(u) = 1 - (1 - u)^3",
+            formula: "t(u) = 1 - (1 - u)³",
             source: "A polynomial easing curve",
             params: &[],
         }

@@ -1,4 +1,4 @@
-//! Large steps first, each a constant part of the one before: g(u) = (1 - e^(-k u)) / (1 - e^(-k)).
+//! Large steps first, each a constant part of the one before: t(u) = (1 - e^(-k u)) / (1 - e^(-k)).
 
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
@@ -12,7 +12,7 @@ impl Rule for InverseExponential {
             label: "Inverse exponential",
             about: "Large steps first, then smaller and smaller ones; k says how much.",
             when: "When the last noise is hard to remove, and inverse-cubic is not enough or too much.",
-            formula: "g(u) = (1 - e^(-k u)) / (1 - e^(-k))",
+            formula: "t(u) = (1 - e^(-k u)) / (1 - e^(-k))",
             source: "A constant ratio of successive steps, e^(-k / N)",
             params: &[ParamSpec {
                 name: "k",

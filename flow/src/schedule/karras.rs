@@ -1,8 +1,8 @@
 //! The levels of noise of EDM: sigma_i = (max^(1/rho) + i / (N - 1) (min^(1/rho) - max^(1/rho)))^rho for i below N,
 //! and t = 1 - sigma / (1 + sigma), since x_t / t = x1 + sigma x0 with sigma = (1 - t) / t on the linear path.
 //!
-//! Karras et al. 2022, equation 5 (arXiv 2206.00364). The knots depend on N beyond g(i / N): the last level above zero
-//! is always sigma_min. The curve g is the limit of many steps. The ends are pinned to 0 and 1.
+//! Karras et al. 2022, equation 5 (arXiv 2206.00364). The knots depend on N beyond t(i / N): the last level above zero
+//! is always sigma_min. The curve t is the limit of many steps. The ends are pinned to 0 and 1.
 
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
@@ -16,7 +16,7 @@ impl Rule for Karras {
             label: "Karras",
             about: "The schedule of a well-known diffusion sampler, translated to these times.",
             when: "To compare with EDM samplers; on the linear path it spends many steps at both ends.",
-            formula: "t = 1 - sigma / (1 + sigma), sigma = (max^(1/rho) + i / (N - 1) (min^(1/rho) - max^(1/rho)))^rho",
+            formula: "t_i = 1 - sigma_i / (1 + sigma_i), sigma_i = (max^(1/rho) + i / (N - 1) (min^(1/rho) - max^(1/rho)))^rho",
             source: "Karras et al. 2022, eq. 5, arXiv 2206.00364",
             params: &[
                 ParamSpec {

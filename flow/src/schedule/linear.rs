@@ -1,4 +1,4 @@
-//! Constant steps: g(u) = u.
+//! Constant steps: t(u) = u.
 
 use super::Rule;
 use crate::registry::Entry;
@@ -12,7 +12,7 @@ impl Rule for Linear {
             label: "Even",
             about: "All steps have the same length.",
             when: "As the baseline of every comparison.",
-            formula: "g(u) = u",
+            formula: "t(u) = u",
             source: "Lipman et al. 2022, arXiv 2210.02747",
             params: &[],
         }

@@ -1,4 +1,4 @@
-//! Large steps at both ends, small ones in the middle: g(u) = Phi((logit(u) - mu) / std), the cumulative
+//! Large steps at both ends, small ones in the middle: t(u) = Φ((logit(u) - mu) / std), the cumulative
 //! probability of the logit-normal distribution. mu < 0 moves the slow part towards the end.
 //!
 //! With a small std the normal distribution's tails saturate and the first and last knots crowd at 0 and 1.
@@ -16,7 +16,7 @@ impl Rule for LogitNormalCdf {
             label: "Logit-normal",
             about: "Hurries at both ends and takes its time where the digit is decided.",
             when: "To try where the flow is hard: move the slow part with mu, deepen it with std.",
-            formula: "g(u) = Phi((logit(u) - mu) / std)",
+            formula: "t(u) = Φ((logit(u) - mu) / std)",
             source: "The distribution of Esser et al. 2024, arXiv 2403.03206, used as a schedule",
             params: &[
                 ParamSpec {

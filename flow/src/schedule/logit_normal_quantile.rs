@@ -1,4 +1,4 @@
-//! Small steps in the middle: g(u) = sigmoid(mean + std Phi^-1(u)), knots as dense as the logit-normal distribution.
+//! Small steps in the middle: t(u) = sigmoid(mean + std Φ⁻¹(u)), knots as dense as the logit-normal distribution.
 //!
 //! With std above 2 or so most knots crowd at both ends instead.
 
@@ -14,7 +14,7 @@ impl Rule for LogitNormalQuantile {
             label: "Logit-normal quantiles",
             about: "Puts the knots as densely as logit-normal training puts its times: many in the middle.",
             when: "To sample where a logit-normal training looked most.",
-            formula: "g(u) = sigmoid(mean + std Phi^-1(u))",
+            formula: "t(u) = sigmoid(mean + std Φ⁻¹(u))",
             source: "The inverse of the distribution of Esser et al. 2024, arXiv 2403.03206",
             params: &[
                 ParamSpec {

@@ -1,4 +1,4 @@
-//! Sampling schedules: where the steps fall. Knots t_i = g(i / N), with t_0 = 0 and t_N = 1 exactly, strictly
+//! Sampling schedules: where the steps fall. Knots t_i = t(i / N), with t_0 = 0 and t_N = 1 exactly, strictly
 //! increasing. One schedule a file.
 
 use crate::Error;
@@ -18,7 +18,7 @@ const LEAST_STEP: f64 = 1e-15;
 /// What a schedule must know.
 trait Rule: Sync {
     fn entry(&self) -> &'static Entry;
-    /// g(u) for u in (0, 1): increasing from 0 to 1. The ends are pinned by the caller.
+    /// t(u) for u in (0, 1): increasing from 0 to 1. The ends are pinned by the caller.
     fn at(&self, values: &[f64], u: f64) -> f64;
     /// Knot i of n, for i from 1 to n - 1.
     fn knot(&self, values: &[f64], i: usize, n: usize) -> f64 {
@@ -72,7 +72,7 @@ impl Schedule {
         self.rule().fitted()
     }
 
-    /// g(u): 0 at or below u = 0, 1 at or above u = 1; NaN between for a [fitted](Self::fitted) schedule.
+    /// t(u): 0 at or below u = 0, 1 at or above u = 1; NaN between for a [fitted](Self::fitted) schedule.
     pub fn at(&self, u: f64) -> f64 {
         if u >= 1.0 {
             1.0

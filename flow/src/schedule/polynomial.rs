@@ -1,4 +1,4 @@
-//! Small steps at both ends: g(u) = u^p / (u^p + (1 - u)^p). p = 1 is the even schedule.
+//! Small steps at both ends: t(u) = u^p / (u^p + (1 - u)^p). p = 1 is the even schedule.
 
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
@@ -12,7 +12,7 @@ impl Rule for Polynomial {
             label: "Polynomial",
             about: "Small steps at both ends, large ones in the middle; p says how much.",
             when: "To vary the S shape by one number: p = 1 is even.",
-            formula: "g(u) = u^p / (u^p + (1 - u)^p)",
+            formula: "t(u) = u^p / (u^p + (1 - u)^p)",
             source: "The odds of u raised to the power p",
             params: &[ParamSpec {
                 name: "p",

@@ -1,4 +1,4 @@
-//! Small steps near the noise for k > 1: g(u) = u / (u + k (1 - u)).
+//! Small steps near the noise for k > 1: t(u) = u / (u + k (1 - u)).
 //!
 //! The resolution-dependent shift of Esser et al. 2024 (arXiv 2403.03206, section 5.3.2), written in data time.
 
@@ -13,8 +13,8 @@ impl Rule for Shift {
             id: "shift",
             label: "Shift",
             about: "Spends more steps near the noise (k above 1) or near the digit (k below 1).",
-            when: "For larger images, whose noise hides more of the path.",
-            formula: "g(u) = u / (u + k (1 - u))",
+            when: "For larger images: the same noise hides less of them, so the steps that decide lie nearer to the noise.",
+            formula: "t(u) = u / (u + k (1 - u))",
             source: "Esser et al. 2024, section 5.3.2, arXiv 2403.03206",
             params: &[ParamSpec {
                 name: "k",

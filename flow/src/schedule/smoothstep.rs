@@ -1,4 +1,4 @@
-//! Small steps at both ends: the cubic g(u) = 3 u^2 - 2 u^3.
+//! Small steps at both ends: the cubic t(u) = 3 u^2 - 2 u^3.
 
 use super::Rule;
 use crate::registry::Entry;
@@ -12,7 +12,7 @@ impl Rule for Smoothstep {
             label: "Smoothstep",
             about: "Starts and stops gently: small steps at both ends.",
             when: "As a cheap cosine, to see how little the exact shape of an S matters.",
-            formula: "g(u) = 3 u^2 - 2 u^3",
+            formula: "t(u) = 3 u² - 2 u³",
             source: "The cubic Hermite polynomial",
             params: &[],
         }

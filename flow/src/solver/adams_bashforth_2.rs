@@ -18,7 +18,7 @@ impl Method for AdamsBashforth2 {
             label: "Adams-Bashforth 2",
             about: "Remembers the last direction, so that one look a step does the work of two.",
             when: "When evaluations are dear and the path is smooth.",
-            formula: "x + h [(1 + r/2) v_n - (r/2) v_(n-1)], r = h / h_prev",
+            formula: "x + h [(1 + r/2) v_n - (r/2) v_(n-1)], r = h / h_before, the step over the one before",
             source: "Bashforth and Adams 1883; Hairer, Norsett and Wanner 1993, section III.5",
             params: &[],
         }

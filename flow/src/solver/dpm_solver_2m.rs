@@ -22,7 +22,7 @@ impl Method for DpmSolver2M {
             label: "DPM-Solver++ 2M",
             about: "Guesses the finished picture at every step and follows how the guess changes.",
             when: "For few evaluations; the usual choice of image pipelines.",
-            formula: "x' = (s'/s) x + (a' - a s'/s) [D_n + (D_n - D_(n-1)) / 2r]",
+            formula: "x' = (s'/s) x + (a' - a s'/s) [D_n + (D_n - D_(n-1)) / 2r], D_n the picture predicted at step n, r the step before over this one in log(a/s)",
             source: "Lu et al. 2022, arXiv 2211.01095",
             params: &[],
         }

@@ -1,4 +1,4 @@
-//! Euler's method: x + h v(t, x). Order 1, one evaluation a step.
+//! Euler's method: x + h v(x, t). Order 1, one evaluation a step.
 
 use super::runge_kutta::RungeKutta;
 use super::tableau::Tableau;
@@ -13,7 +13,7 @@ impl RungeKutta for Euler {
             label: "Euler",
             about: "Looks once and walks straight ahead: cheap, and the first to show how it errs.",
             when: "To see what one evaluation a step can do, and as the measure of every other solver.",
-            formula: "x + h v(t, x)",
+            formula: "x + h v(x, t)",
             source: "Euler 1768, Institutionum calculi integralis",
             params: &[],
         }

@@ -16,7 +16,7 @@ impl RungeKutta for Heun {
             id: ID,
             label: "Heun",
             about: "Takes a step, looks again where it landed, and goes by the average of both looks.",
-            when: "The default: the most for its price between 8 and 40 evaluations.",
+            when: "The default: from about 16 evaluations on it follows the flow more closely than Euler; with fewer its steps are too long.",
             formula: "x + h (k1 + k2) / 2",
             source: "Heun 1900",
             params: &[],

@@ -1,4 +1,4 @@
-//! The midpoint method: x + h v(t + h/2, x + h/2 k1). Order 2, two evaluations a step.
+//! The midpoint method: x + h v(x + h/2 k1, t + h/2). Order 2, two evaluations a step.
 
 use super::runge_kutta::RungeKutta;
 use super::tableau::Tableau;
@@ -13,7 +13,7 @@ impl RungeKutta for Midpoint {
             label: "Midpoint",
             about: "Tries half a step, looks there, and takes the whole step in that direction.",
             when: "Where the end of the path is delicate: it never looks at t = 1, where no noise is left to tell the direction from.",
-            formula: "x + h v(t + h/2, x + h/2 k1)",
+            formula: "x + h v(x + h/2 k1, t + h/2)",
             source: "Runge 1895",
             params: &[],
         }

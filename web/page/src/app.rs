@@ -4,7 +4,7 @@ use crate::address::{self, Writer};
 use crate::conductor::{Engine, Rank};
 use crate::controls::Controls;
 use crate::instrument::{self, Setting};
-use crate::panels::{Colophon, Compare, Own, Results, Stage, TakeAway};
+use crate::panels::{Colophon, Compare, Own, Results, Row, Stage, TakeAway, Tries};
 use crate::session::{About, Session, Wish};
 use crate::{player, words};
 use leptos::prelude::*;
@@ -125,6 +125,7 @@ fn Watching() -> impl IntoView {
                 "price. It can be kept to the middle of the journey, where the digit is decided. "
                 <em>"Autoguidance"</em> " asks a weaker network instead, and walks away from its mistakes."
             </p>
+            <Tries row=Row::Scales/>
         </article>
     }
 }
@@ -145,6 +146,7 @@ fn Spending() -> impl IntoView {
                 "give them a tolerance, and each digit gets steps as long as the tolerance allows, an easy one fewer than a hard "
                 "one. And where a model comes with knots that were fitted to it, the schedule " <em>"Optimal"</em> " puts the steps there."
             </p>
+            <Tries row=Row::Schedules/>
             <p>
                 "One thing to look for: take Heun on the " <em>"even"</em> " schedule, and a faint grain stays in the paper. "
                 "Heun's very last look is at " <span class="formula">"t = 1"</span> ", where no noise is left to see, so "
@@ -164,11 +166,14 @@ fn Smaller() -> impl IntoView {
             <p>
                 "A picture is 784 numbers, but handwriting has far fewer ways to differ. An " <em>"autoencoder"</em>
                 " learns to fold a digit into 24 numbers, its latents, and to unfold them again. The models called "
-                <em>"latent flows"</em> " move those instead of pixels, at a fiftieth of the work; what you see on the way is "
-                "what the decoder makes of latents that are still half noise, so there is no grain, only digits that have not "
+                <em>"latent flows"</em> " move those instead of pixels. An answer takes the small one a 350th of the "
+                "multiplications that one about pixels takes, the base one a fiftieth, the large one a ninth; unfolding comes on top, "
+                "once for each picture that is shown. (The model with VQ in its name keeps more numbers of each digit, and saves only "
+                "two thirds.) What you see on the way is what the decoder makes of latents that are still half noise, so there is no grain, only digits that have not "
                 "made up their minds. The model " <em>"VAE, Gaussian"</em> " leaves the flow out and unfolds the noise itself: "
                 "one of the comparisons above puts them side by side."
             </p>
+            <Tries row=Row::Models/>
         </article>
     }
 }

@@ -67,7 +67,7 @@ pub fn attach(root: &JsValue, base: &str, query: &str, controls: &str, tell: Fun
     let mounted = leptos::mount::mount_to(root.clone().unchecked_into(), move || {
         let session = Session::new(engine.shared(), asked.plan.clone());
         *given.borrow_mut() = Some(session);
-        session.replace_notices(About::Address, asked.faults.iter().map(words::address).collect());
+        session.replace_notices(About::Address, asked.faults.iter().map(words::attributes).collect());
         let setting = Setting { names_model: asked.names_model, views: controls, rank: Rank::Seen };
         instrument::begin(&engine, session, &setting, |_, _| {});
         player::follow(session);
@@ -135,7 +135,7 @@ impl Attached {
             asked.plan.model =
                 first.unwrap_or_else(|| self.session.wish.with_untracked(|wish| wish.plan.model.clone()));
         }
-        let faults: Vec<String> = asked.faults.iter().map(words::address).collect();
+        let faults: Vec<String> = asked.faults.iter().map(words::attributes).collect();
         self.session.replace_notices(About::Address, faults.clone());
         if self.session.wish.with_untracked(|wish| wish.plan != asked.plan) {
             self.session.wish.set(Wish { plan: asked.plan, change: Some(Change::Made) });

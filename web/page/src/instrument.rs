@@ -7,7 +7,12 @@ use crate::settle::settled;
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
+use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How long after the last key a slider counts as let go.
+const NUDGED: Duration = Duration::from_millis(400);
 
 /// What an instrument begins with.
 pub(crate) struct Setting {
@@ -32,6 +37,7 @@ pub(crate) fn begin(
     let to_close = SendWrapper::new(conductor.clone());
     on_cleanup(move || to_close.close());
     let sentences = StoredValue::new(Vec::new());
+    let nudges = Rc::new(Cell::new(0_u32));
     Effect::new(move |before: Option<Option<(SamplePlan, u64)>>| {
         let Wish { plan, change } = session.wish.get();
         let retries = session.retries.get();
@@ -50,7 +56,27 @@ pub(crate) fn begin(
         if before.as_ref() != Some(&wished) {
             let again = before.as_ref().is_some_and(|(_, before)| *before != retries);
             let rank = if change.is_some() || again { Rank::Reader } else { rank };
-            conductor.wish(wished.0.clone(), change.is_some_and(Change::is_passing), rank);
+            if change.is_some_and(Change::is_passing) && !again {
+                conductor.drag(wished.0.clone(), rank);
+            } else {
+                conductor.wish(wished.0.clone(), false, rank);
+            }
+        } else if change == Some(Change::Made) {
+            conductor.settle_draft();
+        }
+        if matches!(change, Some(Change::Nudged(..))) {
+            // Keys are not let go, only not pressed any more.
+            let (conductor, serial) = (SendWrapper::new(conductor.clone()), nudges.get() + 1);
+            nudges.set(serial);
+            let nudges = SendWrapper::new(nudges.clone());
+            set_timeout(
+                move || {
+                    if nudges.get() == serial {
+                        conductor.settle_draft()
+                    }
+                },
+                NUDGED,
+            );
         }
         // After the wish: it ends what was told of the one before.
         for sentence in sentences.try_update_value(std::mem::take).unwrap_or_default() {

@@ -4,6 +4,7 @@
 //! plan what is the pane's own. What is everybody's (digit, seed) is in the query.
 
 use crate::part::Part;
+use crate::words::{shortened, tamed};
 use flow::plan::SamplePlan;
 
 /// What it begins with.
@@ -72,7 +73,7 @@ fn pane(text: &str) -> Result<SamplePlan, String> {
     if let Some(field) = text.split('&').find(|field| !is_own(field)) {
         return Err(format!("a pane has {}, and no “{}”", OWN.join(", "), shortened(field)));
     }
-    let plan: SamplePlan = text.parse().map_err(|error| format!("{error}"))?;
+    let plan: SamplePlan = text.parse().map_err(|error: flow::Error| tamed(&error.to_string()))?;
     for part in [Part::Solver, Part::Schedule, Part::Guidance] {
         let chosen = part.choice(&plan).entry();
         if !part.is_fair(chosen.id) {
@@ -80,10 +81,6 @@ fn pane(text: &str) -> Result<SamplePlan, String> {
         }
     }
     Ok(plan)
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 #[cfg(test)]

@@ -43,8 +43,10 @@ pub(crate) const STORIES: &[Story] = &[
     Story {
         id: "cost",
         label: "Euler, Heun, RK4 at equal cost",
-        says: "Twenty evaluations buy twenty steps of Euler, ten of Heun, five of the classical Runge-Kutta method. See the \
-               distances: a higher order pays as soon as its steps are short enough, and not before.",
+        says: "Twenty evaluations buy twenty steps of Euler, ten of Heun, five of the classical Runge-Kutta method. With the digits \
+               that the page opens with, Euler ends 0.0194 from the reference, Runge-Kutta 0.0175, and Heun 0.0248, with more grain: \
+               its ten steps are still long. It depends on the noise: with seed 7 Heun is ahead of Euler, and so it is from 16 \
+               evaluations on in the mean over the study's 500 digits.",
         evaluations: 20,
         panes: &[
             pane("mnist-unet", "euler", "linear", "1"),
@@ -56,7 +58,8 @@ pub(crate) const STORIES: &[Story] = &[
         id: "schedule",
         label: "Even steps, or slow in the middle",
         says: "The same solver, the same number of steps. On the inverted S (logit-normal) the steps are short in the middle of the way \
-               and long at both ends; the inverse cubic spends them towards the end.",
+               and long at both ends; the inverse cubic spends them towards the end. Even steps win: 0.050 from the reference against \
+               0.126 and 0.151, with the digits that the page opens with.",
         evaluations: 8,
         panes: &[
             pane("mnist-unet", "euler", "linear", "1"),
@@ -88,12 +91,15 @@ pub(crate) const STORIES: &[Story] = &[
     Story {
         id: "coupling",
         label: "Noise paired by chance, or by optimal transport",
-        says: "In training each noise is paired with a digit: by chance, or so that all pairs of a batch are as near as they can be. The \
-               second makes straighter paths, so few steps lose less.",
+        says: "In training each noise is paired with a digit: by chance, by optimal transport (all pairs as near as they can be), or by \
+               transport within each class. Transport makes straighter paths (their bend is 0.031 instead of 0.047), but not better \
+               digits. Noise that is paired by nearness tells its digit, and the noise here does not: 64% are read as asked instead \
+               of 92%, FID 82 instead of 11. Within classes most of that comes back: 90%, FID 19.",
         evaluations: 4,
         panes: &[
             pane("pair-independent", "euler", "linear", "1"),
             pane("pair-exact", "euler", "linear", "1"),
+            pane("pair-class-aware", "euler", "linear", "1"),
         ],
     },
 ];

@@ -251,34 +251,72 @@ pub(crate) fn gpu_slower(gpu_ms: f64, cpu_ms: f64) -> String {
 
 /// What an address said that could not be read.
 pub(crate) fn address(fault: &flow::Error) -> String {
+    unread(fault, "The address", "s")
+}
+
+/// What an element's attributes said that could not be read.
+pub(crate) fn attributes(fault: &flow::Error) -> String {
+    unread(fault, "The attributes", "")
+}
+
+/// What could not be read of what `who` says; `s` is the ending of the verbs.
+fn unread(fault: &flow::Error, who: &str, s: &str) -> String {
     match fault {
-        flow::Error::UnknownId { kind, got, nearest, .. } => match nearest {
-            Some(nearest) => format!(
-                "The address asks for the {kind} “{got}”, which does not exist. Perhaps “{nearest}” was meant; \
-                 the usual one is used."
-            ),
-            None => format!(
-                "The address asks for the {kind} “{got}”, which does not exist; the usual one is used."
-            ),
-        },
+        flow::Error::UnknownId { kind, got, nearest, .. } => {
+            let got = shortened(got);
+            match nearest {
+                Some(nearest) => format!(
+                    "{who} ask{s} for the {kind} “{got}”, which does not exist. Perhaps “{nearest}” was meant; \
+                     the usual one is used."
+                ),
+                None => {
+                    format!(
+                        "{who} ask{s} for the {kind} “{got}”, which does not exist; the usual one is used."
+                    )
+                }
+            }
+        }
         flow::Error::Parameter { id, parameter, got, accepts } => format!(
-            "The address sets “{parameter}” of “{id}” to “{got}”; it takes {accepts}. The usual one is used."
+            "{who} set{s} “{parameter}” of “{id}” to “{}”; it takes {accepts}. The usual one is used.",
+            shortened(got)
         ),
         flow::Error::UnknownParameter { id, got, accepted, .. } => {
             let hint = meant(got, accepted);
             format!(
-                "The address sets “{got}” of “{id}”, which has no such parameter. {hint}; the usual one is used."
+                "{who} set{s} “{}” of “{id}”, which has no such parameter. {hint}; the usual one is used.",
+                shortened(got)
             )
         }
         flow::Error::Plan { field, got, .. } if !is_field(field) => {
-            let hint = meant(field, &flow::plan::FIELDS);
-            format!("The address says “{field}={got}”, which means nothing here. {hint}; it is left out.")
+            let known: Vec<&str> = flow::plan::FIELDS.into_iter().chain([crate::address::BACKEND]).collect();
+            let (hint, said) = (meant(field, &known), shortened(&format!("{field}={got}")));
+            format!("{who} say{s} “{said}”, which means nothing here. {hint}; it is left out.")
         }
         flow::Error::Plan { field, got, accepts } => {
-            format!("The address says “{field}={got}”; there, this page takes {accepts}. It is left out.")
+            let got = shortened(got);
+            format!("{who} say{s} “{field}={got}”; there, this page takes {accepts}. It is left out.")
         }
-        other => format!("A part of the address could not be used: {other}. It is left out."),
+        other => {
+            let what = who.to_lowercase();
+            format!("A part of {what} could not be used: {}. It is left out.", tamed(&other.to_string()))
+        }
     }
+}
+
+/// So many characters of what somebody wrote are quoted.
+const QUOTED: usize = 40;
+
+/// What somebody wrote, as much of it as a sentence can bear.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A sentence whose words may be somebody else's: each is shortened.
+pub(crate) fn tamed(sentence: &str) -> String {
+    sentence.split(' ').map(shortened).collect::<Vec<_>>().join(" ")
 }
 
 fn is_field(name: &str) -> bool {
@@ -287,7 +325,7 @@ fn is_field(name: &str) -> bool {
 
 /// A model that the address names and the manifest, which has these, does not.
 pub(crate) fn model_unknown(id: &str, label: &str, known: &[&str]) -> String {
-    let hint = meant(id, known);
+    let (hint, id) = (meant(id, known), shortened(id));
     format!("The address asks for the model “{id}”, which is not here. {hint}; “{label}” is used.")
 }
 
@@ -376,6 +414,12 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {}", named(count, what))
 }
 
+/// What was typed is no seed.
+pub(crate) fn seed_refused(typed: &str, still: u64) -> String {
+    let typed: String = typed.chars().take(30).collect();
+    format!("“{typed}” is no seed: that is a whole number from 0 to {}. It still is {still}.", u64::MAX)
+}
+
 /// Two numbers and what they count: "22 to 40 evaluations"; one when they are the same.
 pub(crate) fn spread(fewest: usize, most: usize, what: &str) -> String {
     if fewest < most { format!("{fewest} to {}", counted(most, what)) } else { counted(most, what) }
@@ -453,6 +497,27 @@ mod tests {
         let known = ["mnist-unet", "tiny"];
         assert!(model_unknown("mnist-umet", "U-Net", &known).contains("Perhaps “mnist-unet” was meant"));
         assert!(model_unknown("zzz", "U-Net", &known).contains("There are mnist-unet and tiny"));
+    }
+
+    #[test]
+    fn what_is_quoted_is_short_and_says_whose_words_they_are() {
+        let long = "9".repeat(3_000);
+        for text in [
+            format!("solver={long}"),
+            format!("seed={long}"),
+            format!("{long}=1"),
+            format!("solver=euler:{long}=1"),
+        ] {
+            let (_, faults) = flow::plan::SamplePlan::parse_with_unknown(&text);
+            let said = attributes(&faults[0]);
+            assert!(said.chars().count() < 300 && said.contains("9…"), "{said}");
+            assert!(said.starts_with("The attributes "), "{said}");
+            assert!(address(&faults[0]).starts_with("The address "), "{text}");
+        }
+        assert!(model_unknown(&long, "M", &["a", "b"]).chars().count() < 200);
+        assert_eq!([shortened("ÄÖ"), tamed("a b")], ["ÄÖ", "a b"]);
+        let unknown = "zzz=1".parse::<flow::plan::SamplePlan>().unwrap_err();
+        assert!(address(&unknown).contains("and backend"), "{}", address(&unknown));
     }
 
     #[test]

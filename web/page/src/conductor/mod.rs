@@ -9,9 +9,10 @@
 //! behind it; it must reproduce a stored answer, and it takes over if it is faster. When it is lost later, the
 //! CPU takes the same plan over.
 //!
-//! - `turns`: who is next. `stock`: what was fetched. `prepare`: a machine with a verified model. `run`: frames onto the
+//! - `draft`: answers while a slider is dragged. `turns`: who is next. `stock`: what was fetched. `prepare`: a machine with a verified model. `run`: frames onto the
 //!   screen. `takeover`: the GPU behind.
 
+mod draft;
 mod prepare;
 mod run;
 mod stock;
@@ -24,6 +25,7 @@ use crate::film::Film;
 use crate::machine::Machine;
 use crate::session::{About, Badge, Session, Shared as Signals, Tally};
 use crate::words::{self, Failure};
+use draft::Drafts;
 use flow::plan::SamplePlan;
 use futures::future::{LocalBoxFuture, Shared};
 use leptos::prelude::*;
@@ -151,6 +153,8 @@ struct Client {
     dragging: Cell<bool>,
     /// A run that waits off screen until it is complete, to replace the picture in place.
     coming: RefCell<Option<Film>>,
+    /// Answers while a slider is dragged.
+    drafts: Drafts,
     /// The files that it waits for, and their bytes.
     awaited: RefCell<Vec<(String, u64)>>,
     /// Its signals are gone: they must not be touched any more.
@@ -172,6 +176,7 @@ impl Conductor {
             newest: RefCell::default(),
             dragging: Cell::new(false),
             coming: RefCell::default(),
+            drafts: Drafts::default(),
             awaited: RefCell::default(),
             closed: Cell::new(false),
         });
@@ -191,7 +196,9 @@ impl Conductor {
         let errand = errand.into();
         // What is on screen is no longer what is asked for, and what was said of it is no longer true.
         let session = self.session();
-        self.1.dragging.set(dragging);
+        // What follows a draft takes its place.
+        self.1.dragging.set(dragging || self.1.drafts.counts().is_some());
+        self.1.drafts.end();
         session.stale.set(true);
         session.spoken.set(String::new());
         session.replace_notices(About::Run, Vec::new());

@@ -1,5 +1,6 @@
 //! A run: its frames go to the film on screen, or wait off screen until they can replace the picture in place.
 
+use super::draft::filled_up;
 use super::{Conductor, Engine, Errand, Rank, Way};
 use crate::film::{Film, Frame};
 use crate::machine::{Event, Machine};
@@ -50,7 +51,10 @@ impl Conductor {
         for other in behind.machines.borrow().values().filter(|other| other.backend != machine.backend) {
             other.cancel();
         }
-        session.tally.set(Tally::default());
+        let draft = self.1.drafts.counts();
+        if draft.is_none() {
+            session.tally.set(Tally::default());
+        }
         session.failure.set(None);
         session.loading.set(None);
         // The noise needs no network: it is on screen before the machine has time for it.
@@ -64,14 +68,14 @@ impl Conductor {
         if self.1.dragging.get() && session.film.with_value(|film| !film.frames.is_empty()) {
             *self.1.coming.borrow_mut() = Some(film);
             let conductor = self.clone();
-            set_timeout(
-                move || {
-                    if conductor.0.run.get() == run {
-                        conductor.reveal();
-                    }
-                },
-                Duration::from_millis(IN_PLACE_MS),
-            );
+            let reveal = move || {
+                if conductor.0.run.get() == run {
+                    conductor.reveal();
+                }
+            };
+            if draft.is_none() {
+                set_timeout(reveal, Duration::from_millis(IN_PLACE_MS));
+            }
         } else {
             session.stale.set(film.frames.is_empty());
             session.show(|shown| *shown = film);
@@ -106,7 +110,9 @@ impl Conductor {
         match &mut *self.1.coming.borrow_mut() {
             Some(coming) => {
                 coming.take(frame);
-                session.tally.set(tally);
+                if self.1.drafts.counts().is_none() {
+                    session.tally.set(tally);
+                }
             }
             None => {
                 session.grow(frame, tally);
@@ -141,10 +147,18 @@ impl Conductor {
             ) => {
                 self.0.running_on.set(None);
                 let in_place = self.1.coming.borrow_mut().take();
-                session.states.set_value(states);
+                let draft = self.1.drafts.counts();
+                let images = session.wish.with_untracked(|wish| wish.plan.count);
+                self.1.drafts.time(evaluation_ms, draft.map_or(images, |(count, _)| count));
+                if draft.is_none() {
+                    session.states.set_value(states);
+                }
                 session.show(|film| {
                     if let Some(coming) = in_place {
-                        *film = coming;
+                        *film = match draft {
+                            Some((count, whole)) => filled_up(coming, film, count, whole),
+                            None => coming,
+                        };
                     }
                     film.complete = true;
                 });
@@ -162,6 +176,10 @@ impl Conductor {
                     session.notice(About::Run, sentence);
                 }
                 player::settle(session);
+                if draft.is_some() {
+                    self.end_turn();
+                    return self.drafted();
+                }
                 self.speak(fewest_evaluations, evaluations);
                 session.transferred.set(fetch::transferred());
                 self.end_turn();
@@ -187,8 +205,9 @@ impl Conductor {
 
     fn speak(&self, fewest: usize, most: usize) {
         let session = self.session();
+        let noun = session.data_set().get_untracked().noun();
         let sentence = session.wish.with_untracked(|wish| {
-            let digits = words::counted(wish.plan.count, "digit");
+            let digits = words::counted(wish.plan.count, noun);
             let solver = wish.plan.solver.choice().entry().label;
             format!("{digits}, {solver}, {}, done", words::spread(fewest, most, "evaluation"))
         });

@@ -1,4 +1,4 @@
-//! The foot of the article: what was downloaded, where the data comes from, what leaves the browser (nothing).
+//! The foot of the article: what was downloaded, where the data comes from, what leaves the browser (nothing), what else there is.
 
 use crate::session::Session;
 use crate::words::size;
@@ -60,6 +60,11 @@ pub(crate) fn Colophon() -> impl IntoView {
                 <a href="https://creativecommons.org/licenses/by-sa/3.0/">"CC BY-SA 3.0"</a>
                 ", and the clothes from Fashion-MNIST by Han Xiao, Kashif Rasul and Roland Vollgraf (MIT licence). What is drawn "
                 "here is new: nobody wrote these digits."
+            </p>
+            <p>
+                "Elsewhere: " <a href="blog.html">"an example of a blog post"</a> " with three of these instruments in it, and "
+                <a href="embed.html">"the instrument alone"</a> ", for a frame. The source is one repository of Rust; how to embed is "
+                "in its file docs/embedding.md, and every figure of the study in its folder docs/results."
             </p>
         </footer>
     }

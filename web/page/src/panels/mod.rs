@@ -12,6 +12,7 @@ mod screen;
 mod stage;
 mod takeaway;
 mod timeline;
+mod tries;
 mod views;
 
 pub(crate) use badge::Badge;
@@ -24,4 +25,5 @@ pub(crate) use screen::Screen;
 pub(crate) use stage::Stage;
 pub(crate) use takeaway::TakeAway;
 pub(crate) use timeline::Timeline;
+pub(crate) use tries::{Row, Tries};
 pub(crate) use views::Views;

@@ -8,7 +8,7 @@ use crate::conductor::{Conductor, Engine, Errand, Rank, Way};
 use crate::near;
 use crate::player;
 use crate::session::{Session, State};
-use crate::words::counted;
+use crate::words::{self, counted};
 use flow::plan::{Digit, SamplePlan};
 use leptos::prelude::*;
 use protocol::Start;
@@ -23,6 +23,9 @@ const FORTH: &str = "solver=rk4&schedule=inverse-cubic&steps=6&guidance=3&count=
 const FILL: &str = "solver=heun&schedule=inverse-cubic&steps=10&guidance=2&count=10";
 /// Between two seeds.
 const BETWEEN: &str = "solver=heun&schedule=inverse-cubic&steps=8&guidance=2&count=12";
+
+/// What is said of results when the board has changed.
+const OUTDATED: &str = "The drawing has changed since.";
 
 fn plan(text: &str, model: &str) -> SamplePlan {
     // A test parses them all.
@@ -91,8 +94,10 @@ pub(crate) fn Own(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
     let hero = expect_context::<Session>();
     let section = NodeRef::new();
     let is_near = near::watch(section);
+    // Soon after the first picture even far away: who comes by keyboard, or searches, comes without scrolling.
     let begun = Memo::new(move |before: Option<&bool>| {
-        before == Some(&true) || (is_near.get() && hero.catalog.with(Option::is_some))
+        before == Some(&true)
+            || ((is_near.get() || hero.state() == State::Done) && hero.catalog.with(Option::is_some))
     });
     let board = Board::new();
     let engine = StoredValue::new(engine);
@@ -159,6 +164,8 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
         }
     });
     let (to_send, turned) = (back.clone(), forth.clone());
+    let sent = RwSignal::new(None::<Vec<u8>>);
+    let outdated = outdated(board, sent, |board| board.picture());
     let turn = move || {
         let (Some(picture), Some(model)) =
             (untrack(|| board.picture()), hero.catalog.with_untracked(|catalog| model(catalog.as_ref()?)))
@@ -166,6 +173,7 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             return;
         };
         waits.set(true);
+        sent.set(Some(picture.clone()));
         turned.conductor.rest();
         to_send.send(plan(BACK, &model), Way::Back { at: at.get_untracked() }, picture);
     };
@@ -187,6 +195,7 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
     let turn = StoredValue::new_local(turn);
     let now = move || turn.with_value(|turn| turn());
     let said = move || match (back.session.tally.get().end, forth.session.tally.get().end) {
+        _ if outdated.get() => OUTDATED.to_owned(),
         (Some(_), Some(_)) if !waits.get() => format!(
             "{} back, {} forward as ten classes.",
             counted(back.session.tally.with(|tally| tally.evaluations), "evaluation"),
@@ -208,13 +217,13 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             </div>
             <div>
                 <h3>"Its noise"</h3>
-                <Shown session=back.session/>
-                <p class="about">"The way back. Of a digit like those that the model has seen, nothing is left but noise; of something else, "
-                    "you may still see a trace."</p>
+                <Shown session=back.session outdated=outdated/>
+                <p class="about">"The way back. Of a digit from above, nothing is left but noise. Paper as flat as a board's is something that "
+                    "the model has never seen, so of a drawing you see a trace."</p>
             </div>
             <div>
                 <h3>"The same noise as every class"</h3>
-                <Shown session=forth.session/>
+                <Shown session=forth.session outdated=outdated/>
                 <div class="slider">
                     <div class="head">
                         <label class="name" for="own-at">"Turn back as far as"</label>
@@ -246,6 +255,10 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
     let hand = Hand::new(&engine);
     let digit = RwSignal::new(Digit::Any);
     let (sent, hand_state) = (hand.clone(), hand.clone());
+    let asked = RwSignal::new(None::<Vec<u8>>);
+    let outdated = outdated(board, asked, |board| {
+        board.picture().map(|picture| picture.into_iter().chain(board.hidden.get()).collect())
+    });
     let fill = StoredValue::new_local(move || {
         let hidden = board.hidden.get_untracked();
         let (Some(picture), Some(model)) =
@@ -254,6 +267,7 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
             return;
         };
         let seed = hero.wish.with_untracked(|wish| wish.plan.seed);
+        asked.set(Some(picture.iter().chain(&hidden).copied().collect()));
         let known = hidden.iter().map(|pixel| 255 - pixel);
         let bytes = picture.into_iter().chain(known).collect();
         let plan = SamplePlan { digit: digit.get_untracked(), seed, ..plan(FILL, &model) };
@@ -303,7 +317,10 @@ fn Fill(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
                 <BoardTools board=board/>
             </div>
             <div>
-                <Shown session=hand.session/>
+                <Shown session=hand.session outdated=outdated/>
+                <p class="about said" role="status" data-testid="filled">
+                    {move || if outdated.get() { OUTDATED.to_owned() } else { hand.session.spoken.get() }}
+                </p>
                 <div class="row">
                     <fieldset class="choices"><legend class="visually-hidden">"Tool"</legend>{tools}</fieldset>
                     <button type="button" class="button small" data-testid="hide-right" disabled=move || board.is_empty()
@@ -328,6 +345,7 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
     let hero = expect_context::<Session>();
     let hand = Hand::new(&engine);
     let other = RwSignal::new(7_u64);
+    let refused = RwSignal::new(None::<String>);
     let (sent, hand_state) = (hand.clone(), hand.clone());
     let near_by = StoredValue::new_local(move || {
         let Some(model) = hero.catalog.with_untracked(|catalog| model(catalog.as_ref()?)) else { return };
@@ -346,20 +364,27 @@ fn Between(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
         </div>
         <div class="tools between" data-testid="between" data-state=move || hand_state.state()
             data-pixels-hash=move || hand.session.fingerprint()>
-            <Shown session=hand.session/>
+            <Shown session=hand.session outdated=Signal::derive(|| false)/>
+            <p class="about said" role="status" data-testid="walked">{move || hand.session.spoken.get()}</p>
             <div class="row">
                 <span>"From seed " <strong>{move || hero.wish.with(|wish| wish.plan.seed)}</strong> ", above, to"</span>
                 <label class="visually-hidden" for="between-seed">"The other seed"</label>
                 <input type="text" id="between-seed" data-testid="between-seed" inputmode="numeric" autocomplete="off"
+                    aria-invalid=move || refused.with(Option::is_some).to_string() aria-describedby="between-seed-refused"
                     prop:value=move || other.get().to_string()
                     on:change=move |event| {
-                        match event_target_value(&event).trim().parse() {
-                            Ok(seed) => other.set(seed),
-                            Err(_) => event_target::<web_sys::HtmlInputElement>(&event).set_value(&other.get_untracked().to_string()),
+                        let typed = event_target_value(&event);
+                        match typed.trim().parse() {
+                            Ok(seed) => {
+                                refused.set(None);
+                                other.set(seed);
+                            }
+                            Err(_) => refused.set(Some(words::seed_refused(&typed, other.get_untracked()))),
                         }
                     }/>
                 <button type="button" class="button main small" data-testid="between-now" on:click=move |_| now()>"Walk"</button>
             </div>
+            <p class="about" role="status" id="between-seed-refused">{refused}</p>
         </div>
     }
 }
@@ -372,13 +397,23 @@ fn is_idle(session: Session) -> bool {
         && session.state() == State::Loading
 }
 
-/// A screen of its own session, or the place for it.
+/// Whether what was sent is no longer what is on the board.
+fn outdated(
+    board: Board,
+    sent: RwSignal<Option<Vec<u8>>>,
+    now: impl Fn(Board) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> Signal<bool> {
+    Memo::new(move |_| sent.with(Option::is_some) && now(board) != sent.get()).into()
+}
+
+/// A screen of its own session, or the place for it; dimmed while what it shows was made of something else.
 #[component]
-fn Shown(session: Session) -> impl IntoView {
+fn Shown(session: Session, outdated: Signal<bool>) -> impl IntoView {
     provide_context(session);
     let idle = move || is_idle(session);
+    let dim = move || (session.stale.get() || outdated.get()).then_some("");
     view! {
-        <div class="shown" class:idle=idle data-stale=move || session.stale.get().then_some("")>
+        <div class="shown" class:idle=idle data-stale=dim>
             <Screen/>
         </div>
     }

@@ -60,6 +60,9 @@ impl Measure {
     }
 }
 
+/// How near a finger has to come to a point to mean it, in CSS pixels.
+const ON_IT: f64 = 14.0;
+
 /// From values to places between 0 and 1, linear or by ratios.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Scale {
@@ -179,8 +182,8 @@ fn Found(study: Study) -> impl IntoView {
             <div class="prose">
                 <h2 id="results-title">"How good is it, really"</h2>
                 <p>
-                    "Thousands of digits under every plan, from the same noises, judged by a classifier that never saw the "
-                    "network. Choose a curve, touch a point, and let its digits form above."
+                    "Hundreds of digits under every plan, from the same noises, judged by a classifier that never saw the "
+                    "network. Choose a curve, touch a point, and its digits form above."
                 </p>
             </div>
             <div class="tools">
@@ -268,8 +271,9 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
         touched.set(None);
         chosen.set(event_target_value(&event).parse().unwrap_or(0));
     };
-    // The point that is nearest to the finger.
-    let touch = move |event: leptos::ev::PointerEvent| {
+    // The point that is nearest to the finger: its plan is put on screen, if the finger is on it, and else its curve is chosen. Where
+    // curves meet, the chosen one's point is meant.
+    let touch = move |event: leptos::ev::MouseEvent| {
         let Some(area) = event.current_target() else { return };
         let area = wasm_bindgen::JsCast::unchecked_into::<web_sys::Element>(area).get_bounding_client_rect();
         let (x, y) = (f64::from(event.client_x()) - area.left(), f64::from(event.client_y()) - area.top());
@@ -281,16 +285,27 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
             let all = curves.iter().enumerate().flat_map(|(i, curve)| {
                 curve.points.iter().enumerate().map(move |(j, point)| (i, j, distance(point)))
             });
-            all.min_by(|a, b| a.2.total_cmp(&b.2))
+            let own = all.clone().filter(|(i, _, far)| *i == chosen.get_untracked() && *far <= ON_IT);
+            own.min_by(|a, b| a.2.total_cmp(&b.2)).or_else(|| all.min_by(|a, b| a.2.total_cmp(&b.2)))
         });
-        if let Some((i, j, _)) = nearest {
-            chosen.set(i);
-            touched.set(Some(j));
+        let Some((i, j, far)) = nearest else { return };
+        chosen.set(i);
+        touched.set(Some(j));
+        let plan = curves.with_value(|curves| Some(curves.get(i)?.points.get(j)?.plan.clone()));
+        if let Some(plan) = plan.filter(|_| far <= ON_IT) {
+            show(session, &plan);
         }
+    };
+    let images = move || {
+        let judged = curves.with_value(|curves| Some(curves.get(chosen.get())?.points.first()?.images));
+        judged.map(|images| format!("Each row judges {images} pictures."))
     };
     let table = move || {
         let points = curves.with_value(|curves| curves.get(chosen.get()).map(|curve| curve.points.clone()));
-        let rows = points.unwrap_or_default().into_iter().enumerate();
+        // What asks no network is the same at every place.
+        let still = points.as_ref().is_some_and(|points| points.iter().all(|point| point.evaluations == 0.0));
+        let rows = points.unwrap_or_default().into_iter().take(if still { 1 } else { usize::MAX });
+        let rows = rows.enumerate();
         rows.map(|(i, point)| {
             let [fid, accuracy] = [Measure::Fid, Measure::Accuracy].map(|measure| {
                 let (value, (low, high)) = (measure.of(&point), measure.interval(&point));
@@ -299,13 +314,13 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
             });
             let place = if logarithmic { String::new() } else { point.at.to_string() };
             let label = format!("Show the digits of {} evaluations", figure_short(point.evaluations));
-            let (plan, images) = (point.plan, point.images);
+            let plan = point.plan;
             let form = move |_| {
                 touched.set(Some(i));
                 show(session, &plan);
             };
             view! {
-                <tr class:touched=move || touched.get() == Some(i) title=format!("{images} digits judged")>
+                <tr class:touched=move || touched.get() == Some(i)>
                     {(!logarithmic).then(|| view! { <td>{place}</td> })}
                     <td>{figure_short(point.evaluations)}</td>
                     {fid}{accuracy}
@@ -331,7 +346,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
             {face(Measure::Fid)}{face(Measure::Accuracy)}
         </fieldset>
         <div class="chart" aria-hidden="true" data-testid="chart">
-            <div class="area" on:pointerdown=touch>
+            <div class="area" on:click=touch>
                 <svg viewBox="0 0 1000 600" preserveAspectRatio="none">
                     <path class="faint" d=all></path>
                     <path class="bars" d=bars></path>
@@ -351,6 +366,7 @@ fn Chart(part: Part, curves: Vec<Curve>) -> impl IntoView {
             </tr></thead>
             <tbody>{table}</tbody>
         </table>
+        <p class="about" data-testid="study-images">{images}</p>
     }
 }
 

@@ -63,6 +63,10 @@ pub(crate) fn Screen() -> impl IntoView {
 
     let set = session.data_set();
     let label = move || {
+        session.filmed.track();
+        if session.film.with_value(|film| film.frames.is_empty()) {
+            return "No picture yet".to_owned();
+        }
         if let Some(label) = session.label.get_value() {
             return label.to_owned();
         }

@@ -50,7 +50,7 @@ pub(crate) fn Views() -> impl IntoView {
         }
         View::Velocity => "v, a number for each pixel: orange brings ink, blue takes it away.",
         View::Arrows => {
-            "The least carrying of ink that makes this change: div J = mean(v) − v, no evaluation added."
+            "J, the least carrying of ink that makes this change: div J = mean(v) − v, no evaluation added."
         }
     };
     view! {
