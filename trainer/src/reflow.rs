@@ -194,6 +194,16 @@ impl TeacherPairs {
         })
     }
 
+    /// Of states at hand.
+    #[cfg(test)]
+    pub(crate) fn at_hand(seed: u64, image: [usize; 3], states: Vec<f32>, labels: Vec<u8>) -> Self {
+        let normalization = Normalization { mean: 0.5, std: 0.5 };
+        let plan = format!("seed={seed}");
+        let (teacher, weights) = ("teacher".to_owned(), String::new());
+        let facts = Facts { teacher, weights, plan, evaluations: 1, image, classes: 10, normalization };
+        Self { facts, seed, states, labels }
+    }
+
     /// Number of pairs.
     pub fn count(&self) -> usize {
         self.labels.len()

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use trainer::data::Dataset;
 use trainer::export::{ExportOptions, export_autoencoder, export_velocity, keep_autoencoder};
 use trainer::recipe::Recipe;
+use trainer::reflow::{Facts, TeacherPairs, fingerprint, make};
 use trainer::sampler::Sampler;
 use trainer::source::{Source, open_checkpoint};
 use trainer::train::{AutoencoderTask, FlowTask, JudgeTask, Latents, Run, Watch, train};
@@ -71,6 +72,37 @@ fn run<'a>(recipe: &'a Recipe, dir: &Path) -> Run<'a> {
     }
 }
 
+/// A few pairs of a teacher, made in two goes.
+fn pairs(teacher: &Path, folder: &Path) -> TeacherPairs {
+    let device = Device::flex();
+    let source = Source::open(teacher, &device).unwrap();
+    let facts = Facts {
+        teacher: source.name.clone(),
+        weights: fingerprint(&source.network.weights()),
+        plan: "solver=euler&steps=2&guidance=1&seed=3".parse::<SamplePlan>().unwrap().to_string(),
+        evaluations: 0,
+        image: source.architecture.image(),
+        classes: 10,
+        normalization: source.normalization,
+    };
+    let sampler = Sampler::of(&source, &device);
+    make(&sampler, &facts, 5, folder, |_| {}).unwrap();
+    assert_eq!(make(&sampler, &facts, 8, folder, |_| {}).unwrap().evaluations, 2);
+    // What is there is kept, and not mixed with what is asked for otherwise.
+    let before = std::fs::metadata(folder.join("part-00000.safetensors")).unwrap().modified().unwrap();
+    make(&sampler, &facts, 8, folder, |_| {}).unwrap();
+    let after = std::fs::metadata(folder.join("part-00000.safetensors")).unwrap().modified().unwrap();
+    assert_eq!(before, after);
+    let other = Facts { plan: facts.plan.replace("seed=3", "seed=4"), ..facts };
+    assert!(make(&sampler, &other, 8, folder, |_| {}).unwrap_err().to_string().contains("another folder"));
+    let pairs = TeacherPairs::open(folder).unwrap();
+    // A pair is what the teacher makes of that noise.
+    let (third, _) = sampler.batch(&pairs.facts.plan.parse().unwrap(), &[2], 2..3).unwrap();
+    let worst = pairs.state(2).iter().zip(&third).fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(pairs.count() == 8 && pairs.labels()[2] == 2 && worst < 1e-5, "{worst}");
+    pairs
+}
+
 /// Trains one, and what it needs before it.
 fn step(name: &str, dir: &Path) {
     let recipe = small(name);
@@ -83,6 +115,14 @@ fn step(name: &str, dir: &Path) {
         let coder = keep_autoencoder(&before, &run.dir, &run.device).unwrap();
         let latents = Latents::of(&coder, &data, &run.device, |_| {}).unwrap();
         train(&FlowTask::on_latents(&recipe, &latents, &coder).unwrap(), &run).unwrap();
+    } else if let Some(reflow) = &recipe.reflow {
+        let teacher = dir.join(&reflow.teacher);
+        if !teacher.exists() {
+            step(&reflow.teacher, dir);
+        }
+        let pairs = pairs(&teacher, &dir.join("pairs"));
+        assert!(FlowTask::new(&recipe, &data).is_err(), "{name} learns from pairs, not from images");
+        train(&FlowTask::on_pairs(&recipe, &pairs).unwrap(), &run).unwrap();
     } else if recipe.architecture.is_some() {
         train(&FlowTask::new(&recipe, &data).unwrap(), &run).unwrap();
     } else if recipe.classifier.is_some() {

@@ -51,6 +51,9 @@ pub struct Asked {
     /// Check formatting and clippy too (always under CI)
     #[arg(long)]
     lint: bool,
+    /// Build what ships until the first digits and hold it against its limits too (always under CI)
+    #[arg(long, conflicts_with = "native")]
+    sizes: bool,
     /// Build the comparison on this machine's GPU too
     #[arg(long)]
     wgpu: bool,
@@ -69,6 +72,9 @@ pub fn test(paths: &Paths, asked: Asked) -> Result<ExitCode> {
     }
     if !asked.native {
         run.browser(ci);
+        if ci || asked.sizes {
+            run.sizes();
+        }
     }
     Ok(run.tally.close())
 }
@@ -158,6 +164,23 @@ impl Run<'_> {
         let (cpu, gpu) = (worker(Backend::Cpu)?, worker(Backend::Gpu)?);
         let page = step("building the page for tests", "about 2 min cold", || builder.page(&out))?;
         site::assemble(self.paths, &self.paths.test_site(), &page, &cpu, Some(&gpu), Leftovers::Remove)
+    }
+
+    /// Builds what ships until the first digits, and fails when a part of it is larger than it may be.
+    fn sizes(&mut self) {
+        let measured = step("sizes of what ships", "about 12 min cold, seconds when nothing changed", || {
+            let tools = Tools::ready(self.paths, true, || ())?;
+            let builder = Builder { paths: self.paths, tools: &tools, flavor: Flavor::Release };
+            let out = Output::Terminal;
+            let (cpu, page) = (builder.worker(Backend::Cpu, &out)?, builder.page(&out)?);
+            let folder = self.paths.target.join("web-size");
+            site::assemble(self.paths, &folder, &page, &cpu, None, Leftovers::Remove)?;
+            crate::size::within_limits(&folder)
+        });
+        match measured {
+            Ok(()) => self.tally.passed += 1,
+            Err(why) => self.tally.fail("sizes of what ships", &format!("{why:#}")),
+        }
     }
 
     /// Names every test that did not run. Under CI that is a failure, not a skip to be overlooked.

@@ -49,6 +49,22 @@ impl Flavor {
             Self::Fast => "web-fast",
         }
     }
+
+    /// The page's own: it computes next to nothing, so its size is all that counts.
+    pub fn page_profile(self) -> &'static str {
+        match self {
+            Self::Release => "web-page",
+            Self::Fast => "web-fast",
+        }
+    }
+
+    /// A worker's: the CPU's is on the way to the first digit, and only its kernels are built for speed.
+    pub fn worker_profile(self, backend: Backend) -> &'static str {
+        match (self, backend) {
+            (Self::Release, Backend::Cpu) => "web-cpu",
+            _ => self.profile(),
+        }
+    }
 }
 
 /// Which tensor backend a worker computes with.
@@ -113,16 +129,16 @@ pub fn compile_ahead(paths: &Paths, flavor: Flavor) {
 fn compile_worker(paths: &Paths, flavor: Flavor, backend: Backend, output: &Output) -> Result<()> {
     compile(
         paths,
-        flavor,
+        flavor.worker_profile(backend),
         &["--package", "worker", "--features", backend.name(), "--bin", &bin(backend)],
         output,
     )
 }
 
-fn compile(paths: &Paths, flavor: Flavor, which: &[&str], output: &Output) -> Result<()> {
+fn compile(paths: &Paths, profile: &str, which: &[&str], output: &Output) -> Result<()> {
     let mut cargo = run::cargo();
     cargo.current_dir(&paths.root).env("CARGO_TARGET_DIR", &paths.target);
-    cargo.args(["build", "--profile", flavor.profile(), "--target", WASM_TARGET]).args(which);
+    cargo.args(["build", "--profile", profile, "--target", WASM_TARGET]).args(which);
     run::run(&mut cargo, output)
 }
 
@@ -142,7 +158,7 @@ impl Builder<'_> {
     pub fn worker(&self, backend: Backend, output: &Output) -> Result<Worker> {
         let (name, bin) = (backend.name(), bin(backend));
         compile_worker(self.paths, self.flavor, backend, output)?;
-        let compiled = self.compiled(&bin);
+        let compiled = self.compiled(&bin, self.flavor.worker_profile(backend));
         let bytes = std::fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
         let key = self.key(&[&bytes]);
         let folder = self.kept(name, &key, |scratch| {
@@ -177,9 +193,10 @@ impl Builder<'_> {
     /// The page's folder: `index.html` and what it loads, without workers and models.
     pub fn page(&self, output: &Output) -> Result<PathBuf> {
         // Compiled here first, so that Trunk finds it done and can run without the network.
-        compile(self.paths, self.flavor, &["--package", "page"], output)?;
+        let profile = self.flavor.page_profile();
+        compile(self.paths, profile, &["--package", "page"], output)?;
         let source = self.paths.root.join("web").join("page");
-        let compiled = std::fs::read(self.compiled("page"))?;
+        let compiled = std::fs::read(self.compiled("page", profile))?;
         // What the document copies, it depends on too.
         let beside = ["web/worker/worker.js", "public"].map(|part| self.paths.root.join(part));
         let inputs: Vec<PathBuf> =
@@ -197,15 +214,7 @@ impl Builder<'_> {
             // In release Trunk insists on wasm-opt, and without the network fails when there is none.
             let release = if self.optimizer().is_some() { "--release" } else { "--minify" };
             // It warns that it cannot shrink the JavaScript of today, which is small; errors are still shown.
-            trunk.args([
-                "--log",
-                "error",
-                "build",
-                release,
-                "--offline",
-                "--cargo-profile",
-                self.flavor.profile(),
-            ]);
+            trunk.args(["--log", "error", "build", release, "--offline", "--cargo-profile", profile]);
             trunk
                 .args(["--public-url", "./", "--skip-version-check", "--dist"])
                 .arg(scratch)
@@ -215,8 +224,8 @@ impl Builder<'_> {
         })
     }
 
-    fn compiled(&self, bin: &str) -> PathBuf {
-        self.paths.target.join(WASM_TARGET).join(self.flavor.profile()).join(format!("{bin}.wasm"))
+    fn compiled(&self, bin: &str, profile: &str) -> PathBuf {
+        self.paths.target.join(WASM_TARGET).join(profile).join(format!("{bin}.wasm"))
     }
 
     /// Optimizes in place, where this flavor wants it and wasm-opt is there.
@@ -276,7 +285,7 @@ impl Builder<'_> {
     }
 
     fn stamp(&self, backend: Backend) -> PathBuf {
-        self.paths.web().join(format!("{}.{}.stamp", backend.name(), self.flavor.profile()))
+        self.paths.web().join(format!("{}.{}.stamp", backend.name(), self.flavor.worker_profile(backend)))
     }
 
     fn remember(&self, backend: Backend, key: &str) -> Result<()> {

@@ -148,6 +148,7 @@ impl<'a> Pairs<'a> {
 mod tests {
     use super::*;
     use crate::data::Dataset;
+    use crate::reflow::TeacherPairs;
 
     /// Images that name themselves: image i has the value i in its first pixel.
     fn data(count: usize) -> Dataset {
@@ -236,6 +237,21 @@ mod tests {
             }
             let kept = pairs.coupled.as_ref().map(|c| c.slots.lock().unwrap().len());
             assert!(kept.is_some_and(|kept| kept <= 2));
+        }
+    }
+
+    #[test]
+    fn a_teachers_image_always_comes_with_the_noise_that_it_was_made_of() {
+        let states: Vec<f32> = (0..7 * 784).map(|i| (i / 784) as f32).collect();
+        let teacher = TeacherPairs::at_hand(11, [1, 28, 28], states, (0..7).collect());
+        let recipe = recipe("");
+        let pairs = Pairs::new(&recipe, Images::Pairs(&teacher)).unwrap();
+        for step in [0, 3, 9] {
+            let batch = pairs.at(step).unwrap();
+            for ((x0, x1), label) in batch.x0.chunks(784).zip(batch.x1.chunks(784)).zip(&batch.labels) {
+                assert_eq!(x1[0] as usize, *label);
+                assert_eq!(x0, teacher.noise(*label));
+            }
         }
     }
 }

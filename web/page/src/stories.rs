@@ -89,6 +89,16 @@ pub(crate) const STORIES: &[Story] = &[
         ],
     },
     Story {
+        id: "student",
+        label: "Four evaluations, or one",
+        says: "STUDENT_SAYS",
+        evaluations: 4,
+        panes: &[
+            pane("mnist-unet", "euler", "linear", "1"),
+            pane("mnist-few", "euler", "linear", "1"),
+        ],
+    },
+    Story {
         id: "coupling",
         label: "Noise paired by chance, or by optimal transport",
         says: "In training each noise is paired with a digit: by chance, by optimal transport (all pairs as near as they can be), or by \
