@@ -92,7 +92,12 @@ pub fn without_a_pointer<D: Driver>(tab: &mut Page<D>) {
          document.querySelector('[data-testid=between-now]').click() })(document.querySelector('[data-testid=between-seed]'))",
     );
     tab.wait("another walk", &format!("(hash => hash && hash !== {first})({walked})"));
-    // What is no number is not taken.
+    // What is no number is not taken, and stays to be corrected.
     tab.eval("(field => { field.value = 'x'; field.dispatchEvent(new Event('change')) })(document.querySelector('[data-testid=between-seed]'))");
-    assert_eq!(tab.eval("document.querySelector('[data-testid=between-seed]').value"), "99");
+    assert_eq!(tab.eval("document.querySelector('[data-testid=between-seed]').value"), "x");
+    tab.wait(
+        "a word",
+        "document.querySelector('#between-seed-refused').innerText.includes('It still is 99')",
+    );
+    assert_eq!(tab.eval("document.querySelector('[data-testid=between-seed]').ariaInvalid"), "true");
 }

@@ -224,11 +224,13 @@ fn the_digits_answer_while_a_slider_moves_and_are_all_drawn_when_it_is_let_go() 
     // A hand that never rests, and moves on before sixteen digits can be drawn.
     let seen = tab.eval(
         "(async () => { const slider = document.querySelector('input[data-testid=schedule-mu]'); \
-         const hash = () => document.querySelector('[data-testid=instrument]').dataset.pixelsHash; \
+         const canvas = document.querySelector('[data-testid=digits]'); \
+         const hash = () => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data \
+             .reduce((hash, value) => (Math.imul(hash, 31) + value) | 0, 0); \
          const seen = new Set([hash()]); \
          for (let i = 0; i < 300 && seen.size < 5; i++) { \
              slider.value = -1 + (i % 20) / 10; slider.dispatchEvent(new Event('input', { bubbles: true })); \
-             await new Promise(done => setTimeout(done, 100)); if (hash()) seen.add(hash()) } \
+             await new Promise(done => setTimeout(done, 100)); seen.add(hash()) } \
          slider.value = 0.5; slider.dispatchEvent(new Event('input', { bubbles: true })); \
          slider.dispatchEvent(new Event('change', { bubbles: true })); return seen.size })()",
     );

@@ -1,6 +1,7 @@
 //! The page stays quick and leaves nothing behind: time on the main thread, nodes, listeners, workers.
 
 use super::QUICK;
+use cross_tests::browser::measure::Task;
 use cross_tests::browser::{Tab, named};
 
 /// From here on, browsers count a task as long: a touch meanwhile is felt to wait.
@@ -29,11 +30,15 @@ fn no_task_of_the_main_thread_is_long_while_digits_form_and_play() {
 fn a_long_task_would_be_noticed() {
     let mut tab = tab!("a_long_task");
     tab.open("worker.js");
+    let is_long = |task: &Task| task.cpu_ms >= LONG_MS && task.wall_ms >= 790.0;
     let tasks = tab.tasks_during(|tab| {
-        // Long enough that the thread computes for 50 ms even where it gets a fraction of a processor.
-        tab.eval("(end => { while (performance.now() < end); })(performance.now() + 800)");
+        // Long enough that the thread computes for 50 ms even where it gets a fraction of a processor; and twice, because a busy
+        // browser begins its trace a while after it says so.
+        for _ in 0..2 {
+            tab.eval("(end => { while (performance.now() < end); })(performance.now() + 800)");
+        }
     });
-    assert!(tasks.iter().any(|task| task.cpu_ms >= LONG_MS && task.wall_ms >= 790.0), "{tasks:?}");
+    assert!(tasks.iter().any(is_long), "{tasks:?}");
 }
 
 #[test]

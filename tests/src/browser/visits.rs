@@ -1,5 +1,7 @@
 //! What readers do between visits: load the page again, open another one, close it, lose the network.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Tab;
@@ -38,9 +40,21 @@ impl Tab {
         std::mem::replace(&mut self.driver.session, page)
     }
 
-    /// Closes this page and turns to another one.
+    /// Closes this page, turns to another one, and waits until the browser has forgotten the first.
     pub fn close(&mut self, for_page: String) {
+        let before = self.pages();
         self.ask("Page.close", json!({}));
         self.turn_to(for_page);
+        for _ in 0..100 {
+            if self.pages() < before {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn pages(&mut self) -> usize {
+        let targets = self.ask_browser("Target.getTargets", json!({ "filter": [{ "type": "page" }] }));
+        targets["targetInfos"].as_array().map_or(0, Vec::len)
     }
 }

@@ -60,6 +60,7 @@ impl Conductor {
         let session = self.session();
         session.spoken.set(String::new());
         session.replace_notices(About::Run, Vec::new());
+        session.show(|film| film.complete = false);
         let errand = errand.into();
         let drawing = self.1.drafts.of.borrow().is_some() && !self.1.drafts.drawn.get();
         *self.1.newest.borrow_mut() = Some(errand);

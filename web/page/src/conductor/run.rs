@@ -160,7 +160,8 @@ impl Conductor {
                             None => coming,
                         };
                     }
-                    film.complete = true;
+                    // Of a draft with some of the digits, more is to come.
+                    film.complete = draft.is_none_or(|(count, whole)| count == whole);
                 });
                 session.stale.set(false);
                 session.tally.set(Tally {
