@@ -235,6 +235,8 @@ impl Conductor {
         }
         self.0.running_on.set(None);
         *self.1.coming.borrow_mut() = None;
+        // A draft that failed is drawn no more, and the next drag begins another.
+        self.1.drafts.end();
         session.stale.set(false);
         session.loading.set(None);
         session.playing.set(false);
