@@ -9,10 +9,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// For each crate of ours, the crates of ours that it may use.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("flow", &[]),
     ("model-export", &[]),
-    ("models", &["flow"]),
+    ("kernels", &[]),
+    ("models", &["flow", "kernels"]),
     ("trainer", &["flow", "model-export", "models"]),
     ("protocol", &["flow"]),
     ("worker", &["flow", "model-export", "models", "protocol"]),

@@ -81,6 +81,14 @@ fn flex_gives_the_stored_answer() {
     agrees_on("Flex", &Device::flex());
 }
 
+/// What the CPU worker computes with in a browser.
+#[test]
+fn flex_with_the_loops_of_kernels_gives_the_stored_answer() {
+    models::layers::use_kernels(true);
+    agrees_on("Flex with kernels", &Device::flex());
+    models::layers::use_kernels(false);
+}
+
 /// Another implementation of every operation: a bug in Flex would not be repeated here.
 #[test]
 #[expect(deprecated, reason = "deprecated for computing in earnest; as a second opinion there is no other")]

@@ -29,9 +29,9 @@ pub use atomic::write_atomically;
 pub use container::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS};
 pub use error::{ReadError, WriteError};
 pub use header::{Conditioning, FORMAT, Header, ImageSpec, Kind, Normalization};
-pub use quantize::SCALE_SUFFIX;
+pub use quantize::{MOST_LEVELS, SCALE_SUFFIX};
 pub use reader::{ModelFile, read};
-pub use writer::write;
+pub use writer::{write, write_rounded};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use crate::container::{
     Dtype, Encoded, MAX_ELEMENTS, MAX_FILE_BYTES, MAX_RANK, MAX_TENSORS, assemble, is_tensor_name,
 };
 use crate::error::{WriteError, shorten};
-use crate::quantize::{SCALE_SUFFIX, quantize, scale_shape};
+use crate::quantize::{MOST_LEVELS, SCALE_SUFFIX, quantize, scale_shape};
 use crate::{Header, Precision, TensorF32};
 
 /// The bytes of a model file. The same input gives the same bytes.
@@ -19,6 +19,19 @@ pub fn write(
     header: &Header,
     tensors: &BTreeMap<String, TensorF32>,
     precision: Precision,
+) -> Result<Vec<u8>, WriteError> {
+    write_rounded(header, tensors, precision, MOST_LEVELS)
+}
+
+/// As [`write`], with 8-bit weights that are whole numbers from `-levels` to `levels`, 1 to 127.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_rounded(
+    header: &Header,
+    tensors: &BTreeMap<String, TensorF32>,
+    precision: Precision,
+    levels: u8,
 ) -> Result<Vec<u8>, WriteError> {
     let metadata = header.to_metadata(precision)?;
     if tensors.is_empty() {
@@ -37,7 +50,7 @@ pub fn write(
                 if !is_tensor_name(&scale_name) {
                     return Err(WriteError::TensorName { got: shorten(&scale_name) });
                 }
-                let (quantized, scales) = quantize(tensor);
+                let (quantized, scales) = quantize(tensor, levels);
                 encoded.push(encode_f32(&scale_name, scale_shape(&tensor.shape), &scales));
                 encoded.push(Encoded {
                     name: name.clone(),

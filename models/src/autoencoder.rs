@@ -10,12 +10,15 @@
 //! needs no normalization of its own. Decoding quantizes.
 
 use crate::architecture::{ArchitectureError, check_states, fault, in_range};
-use crate::layers::{GroupNorm, GroupNormConfig, conv1x1, conv3x3, depth_to_space, space_to_depth};
+use crate::layers::{
+    GroupNorm, GroupNormConfig, conv1x1, conv3x3, convolve, convolve_onto, depth_to_space, linear, normal,
+    project, space_to_depth,
+};
 use crate::weights::{WeightError, Weights, load, shapes};
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Module, Param};
+use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{sigmoid, silu};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -149,11 +152,11 @@ impl AutoencoderConfig {
             shrink: conv3x3(high, low, 2, device),
             low: parts(low),
             norm: norm(low),
-            vector: self.is_vector().then(|| LinearConfig::new(flat, self.said()).init(device)),
+            vector: self.is_vector().then(|| linear(flat, self.said(), device)),
             map: (!self.is_vector()).then(|| conv1x1(low, self.said(), device)),
         });
         let decoder = Decoder {
-            vector: self.is_vector().then(|| LinearConfig::new(self.latent[0], flat).init(device)),
+            vector: self.is_vector().then(|| linear(self.latent[0], flat, device)),
             map: (!self.is_vector()).then(|| conv1x1(self.latent[0], low, device)),
             low: parts(low),
             grow: conv1x1(low, 4 * high, device),
@@ -161,11 +164,10 @@ impl AutoencoderConfig {
             norm: norm(high),
             output: conv3x3(high, self.packed(), 1, device),
         };
-        let normal = Initializer::Normal { mean: 0.0, std: 1.0 };
         Autoencoder {
             encoder,
             decoder,
-            codes: self.codes.map(|codes| normal.init([codes, self.latent[0]], device)),
+            codes: self.codes.map(|codes| normal([codes, self.latent[0]], device)),
             image: self.image,
             latent: self.latent,
             lowest: self.lowest(),
@@ -202,7 +204,7 @@ impl Part {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        x.clone() + self.conv.forward(silu(self.norm.forward(x)))
+        convolve_onto(x.clone(), &self.conv, self.norm.silu(x))
     }
 }
 
@@ -274,9 +276,9 @@ impl Autoencoder {
     /// - `x`: `[batch, channels, height, width]` of an image.
     pub fn encode(&self, x: Tensor<4>) -> Option<Encoded> {
         let encoder = self.encoder.as_ref()?;
-        let h = encoder.input.forward(space_to_depth(x, self.patch));
-        let h = encoder.shrink.forward(through(&encoder.high, h));
-        let h = silu(encoder.norm.forward(through(&encoder.low, h)));
+        let h = convolve(&encoder.input, space_to_depth(x, self.patch));
+        let h = convolve(&encoder.shrink, through(&encoder.high, h));
+        let h = encoder.norm.silu(through(&encoder.low, h));
         let [batch, ..] = h.dims();
         let h = match (&encoder.vector, &encoder.map) {
             (Some(linear), _) => {
@@ -327,14 +329,14 @@ impl Autoencoder {
         let [channels, height, width] = self.lowest;
         let h = match (&decoder.vector, &decoder.map) {
             (Some(linear), _) => {
-                linear.forward(z.flatten::<2>(1, 3)).reshape([batch, channels, height, width])
+                project(linear, z.flatten::<2>(1, 3)).reshape([batch, channels, height, width])
             }
             (None, Some(conv)) => conv.forward(z),
             (None, None) => z,
         };
-        let h = depth_to_space(decoder.grow.forward(through(&decoder.low, h)), 2);
-        let h = silu(decoder.norm.forward(through(&decoder.high, h)));
-        depth_to_space(decoder.output.forward(h), self.patch)
+        let h = depth_to_space(convolve(&decoder.grow, through(&decoder.low, h)), 2);
+        let h = decoder.norm.silu(through(&decoder.high, h));
+        depth_to_space(convolve(&decoder.output, h), self.patch)
     }
 
     /// Decodes latents to pixels in [0, 1]; a vector-quantized one takes the nearest codes first.

@@ -4,11 +4,11 @@
 //! 2x2 max pooling or the final average; then one hidden layer whose activations are the features, and the classes.
 //! It is trained on MNIST's 60,000 training images with small shifts; its recipe stands beside the shipped file.
 
-use crate::layers::{GroupNorm, GroupNormConfig, conv3x3};
+use crate::layers::{GroupNorm, GroupNormConfig, conv3x3, linear};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -59,9 +59,9 @@ impl ClassifierConfig {
                 .map(|&(_, channels)| GroupNormConfig { groups: 4, channels, affine: true }.init(device))
                 .collect(),
             pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
-            hidden: LinearConfig::new(flat, self.features).init(device),
+            hidden: linear(flat, self.features, device),
             dropout: DropoutConfig::new(self.dropout).init(),
-            output: LinearConfig::new(self.features, self.classes).init(device),
+            output: linear(self.features, self.classes, device),
         }
     }
 

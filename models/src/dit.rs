@@ -5,11 +5,14 @@
 //! are trained.
 
 use crate::architecture::{ArchitectureError, NetworkConfig, check_embedding, check_states, fault, in_range};
-use crate::layers::{attend, depth_to_space, layer_norm, space_to_depth};
+use crate::layers::{
+    Start, attend, depth_to_space, embedding_from, layer_norm, linear, linear_from, project, silu,
+    space_to_depth,
+};
 use crate::network::VelocityNetwork;
-use burn::module::{Initializer, Module, Param};
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::activation::{gelu_approximate, silu};
+use burn::module::{Module, Param};
+use burn::nn::{Embedding, Linear};
+use burn::tensor::activation::gelu_approximate;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -79,10 +82,7 @@ impl DitConfig {
 
     fn block(&self, device: &Device) -> Block {
         let (width, hidden) = (self.width, self.width * self.mlp_ratio);
-        let layer = |from, to| {
-            let xavier = Initializer::XavierUniform { gain: 1.0 };
-            LinearConfig::new(from, to).with_initializer(xavier).init(device)
-        };
+        let layer = |from, to| linear_from(Start::Xavier, from, to, device);
         Block {
             modulation: zero(width, 6 * width, device),
             query_key_value: layer(width, 3 * width),
@@ -95,7 +95,7 @@ impl DitConfig {
 }
 
 fn zero(from: usize, to: usize, device: &Device) -> Linear {
-    LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device)
+    linear_from(Start::Zero, from, to, device)
 }
 
 /// Half of a token's values for the row, half for the column: sines, then cosines, of falling frequencies.
@@ -156,12 +156,10 @@ impl NetworkConfig for DitConfig {
         let (width, patch) = (self.width, self.patch_len());
         let table = TensorData::new(positions(rows, columns, width), [rows * columns, width]);
         Dit {
-            time1: LinearConfig::new(self.embedding, width).init(device),
-            time2: LinearConfig::new(width, width).init(device),
-            class: EmbeddingConfig::new(self.classes + 1, width)
-                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.02 })
-                .init(device),
-            input: LinearConfig::new(patch, width).init(device),
+            time1: linear(self.embedding, width, device),
+            time2: linear(width, width, device),
+            class: embedding_from(Start::Normal(0.02), self.classes + 1, width, device),
+            input: linear(patch, width, device),
             position: Param::from_tensor(Tensor::from_data(table, device)),
             blocks: (0..self.depth).map(|_| self.block(device)).collect(),
             modulation: zero(width, 2 * width, device),
@@ -175,13 +173,13 @@ impl NetworkConfig for DitConfig {
 impl Block {
     fn forward(&self, x: Tensor<3>, condition: Tensor<2>) -> Tensor<3> {
         let [batch, _, width] = x.dims();
-        let all = self.modulation.forward(condition).reshape([batch, 6, width]);
+        let all = project(&self.modulation, condition).reshape([batch, 6, width]);
         let part = |i: usize| all.clone().narrow(1, i, 1);
         let h = layer_norm(x.clone()) * (part(0) + 1.0) + part(1);
-        let mixed = attend(self.query_key_value.forward(h), self.heads);
-        let x = x + part(2) * self.mix.forward(mixed);
+        let mixed = attend(project(&self.query_key_value, h), self.heads);
+        let x = x + part(2) * project(&self.mix, mixed);
         let h = layer_norm(x.clone()) * (part(3) + 1.0) + part(4);
-        x + part(5) * self.back.forward(gelu_approximate(self.wide.forward(h)))
+        x + part(5) * project(&self.back, gelu_approximate(project(&self.wide, h)))
     }
 }
 
@@ -194,20 +192,20 @@ impl VelocityNetwork for Dit {
         // Where the weights are cast to 16 bits, the work follows them; the answer is as exact as the question.
         let (given, computing) = (x.dtype(), self.input.weight.dtype());
         let (x, time) = (x.cast(computing), time.cast(computing));
-        let time = self.time2.forward(silu(self.time1.forward(time)));
+        let time = project(&self.time2, silu(project(&self.time1, time)));
         let [batch, width] = time.dims();
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, width]);
         let condition = silu(time + class);
         let patches = space_to_depth(x, self.patch);
         let [_, values, rows, columns] = patches.dims();
         let tokens = patches.reshape([batch, values, rows * columns]).swap_dims(1, 2);
-        let mut h = self.input.forward(tokens) + self.position.val().unsqueeze_dim::<3>(0);
+        let mut h = project(&self.input, tokens) + self.position.val().unsqueeze_dim::<3>(0);
         for block in &self.blocks {
             h = block.forward(h, condition.clone());
         }
-        let last = self.modulation.forward(condition).reshape([batch, 2, width]);
+        let last = project(&self.modulation, condition).reshape([batch, 2, width]);
         let h = layer_norm(h) * (last.clone().narrow(1, 0, 1) + 1.0) + last.narrow(1, 1, 1);
-        let patches = self.output.forward(h).swap_dims(1, 2).reshape([batch, values, rows, columns]);
+        let patches = project(&self.output, h).swap_dims(1, 2).reshape([batch, values, rows, columns]);
         depth_to_space(patches, self.patch).cast(given)
     }
 }

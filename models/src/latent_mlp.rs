@@ -4,11 +4,10 @@
 //! latent vector is one token. Every block starts as the identity and the output at zero.
 
 use crate::architecture::{ArchitectureError, NetworkConfig, check_embedding, check_states, fault, in_range};
-use crate::layers::layer_norm;
+use crate::layers::{Start, embedding_from, layer_norm, linear, linear_from, project, silu};
 use crate::network::VelocityNetwork;
-use burn::module::{Initializer, Module};
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::activation::silu;
+use burn::module::Module;
+use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -84,17 +83,15 @@ impl NetworkConfig for LatentMlpConfig {
 
     fn init(&self, device: &Device) -> LatentMlp {
         let (width, values) = (self.width, self.image.iter().product());
-        let zero = |from, to| LinearConfig::new(from, to).with_initializer(Initializer::Zeros).init(device);
-        let block = || Block {
-            wide: LinearConfig::new(width, 2 * width).init(device),
-            back: LinearConfig::new(2 * width, width).init(device),
-        };
+        let zero = |from, to| linear_from(Start::Zero, from, to, device);
+        let block =
+            || Block { wide: linear(width, 2 * width, device), back: linear(2 * width, width, device) };
         LatentMlp {
-            time1: LinearConfig::new(self.embedding, width).init(device),
-            time2: LinearConfig::new(width, width).init(device),
-            class: EmbeddingConfig::new(self.classes + 1, width).init(device),
+            time1: linear(self.embedding, width, device),
+            time2: linear(width, width, device),
+            class: embedding_from(Start::Usual, self.classes + 1, width, device),
             modulation: zero(width, (3 * self.depth + 2) * width),
-            input: LinearConfig::new(values, width).init(device),
+            input: linear(values, width, device),
             blocks: (0..self.depth).map(|_| block()).collect(),
             output: zero(width, values),
             embedding: self.embedding,
@@ -114,18 +111,18 @@ impl VelocityNetwork for LatentMlp {
         let (given, computing) = (x.dtype(), self.input.weight.dtype());
         let (x, time) = (x.cast(computing), time.cast(computing));
         let (batch, width) = (shape[0], self.width);
-        let time = self.time2.forward(silu(self.time1.forward(time)));
+        let time = project(&self.time2, silu(project(&self.time1, time)));
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, width]);
-        let all = self.modulation.forward(silu(time + class));
+        let all = project(&self.modulation, silu(time + class));
         let part = |i: usize| all.clone().narrow(1, i * width, width);
-        let mut h = self.input.forward(x.flatten::<2>(1, 3));
+        let mut h = project(&self.input, x.flatten::<2>(1, 3));
         for (i, block) in self.blocks.iter().enumerate() {
             let (scale, shift, gate) = (part(3 * i), part(3 * i + 1), part(3 * i + 2));
             let inner = layer_norm(h.clone()) * (scale + 1.0) + shift;
-            h = h + gate * block.back.forward(silu(block.wide.forward(inner)));
+            h = h + gate * project(&block.back, silu(project(&block.wide, inner)));
         }
         let last = 3 * self.blocks.len();
         let h = layer_norm(h) * (part(last) + 1.0) + part(last + 1);
-        self.output.forward(h).reshape(shape).cast(given)
+        project(&self.output, h).reshape(shape).cast(given)
     }
 }

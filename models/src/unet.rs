@@ -9,14 +9,14 @@
 
 use crate::architecture::{ArchitectureError, NetworkConfig, fault, in_range};
 use crate::layers::{
-    Attention, AttentionConfig, BlockKind, GroupNorm, GroupNormConfig, Residual, ResidualConfig, conv1x1,
-    conv3x3, conv3x3_zero, depth_to_space, space_to_depth,
+    Attention, AttentionConfig, BlockKind, GroupNorm, GroupNormConfig, Residual, ResidualConfig, Start,
+    conv1x1, conv3x3, conv3x3_zero, convolve, depth_to_space, embedding_from, join, linear, project, silu,
+    space_to_depth,
 };
 use crate::network::VelocityNetwork;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::activation::silu;
+use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -195,10 +195,10 @@ impl NetworkConfig for UNetConfig {
         let pairs = || self.channels.windows(2);
         let e = self.embedding;
         UNet {
-            time1: LinearConfig::new(e, e).init(device),
-            time2: LinearConfig::new(e, e).init(device),
-            class: EmbeddingConfig::new(self.classes + 1, e).init(device),
-            modulation: LinearConfig::new(e, modulation_widths.iter().sum()).init(device),
+            time1: linear(e, e, device),
+            time2: linear(e, e, device),
+            class: embedding_from(Start::Usual, self.classes + 1, e, device),
+            modulation: linear(e, modulation_widths.iter().sum(), device),
             input: conv3x3(packed, first, 1, device),
             down: plan.down.iter().map(make).map(Level::new).collect(),
             shrink: pairs().map(|p| conv3x3(p[0], p[1], 2, device)).collect(),
@@ -260,18 +260,18 @@ impl VelocityNetwork for UNet {
         // Where the weights are cast to 16 bits, the work follows them; the answer is as exact as the question.
         let (given, computing) = (x.dtype(), self.input.weight.dtype());
         let (x, time) = (x.cast(computing), time.cast(computing));
-        let time = self.time2.forward(silu(self.time1.forward(time)));
+        let time = project(&self.time2, silu(project(&self.time1, time)));
         let class = self.class.forward(class.reshape([batch, 1])).reshape([batch, self.embedding]);
-        let modulations = self.modulation.forward(silu(time + class));
+        let modulations = project(&self.modulation, silu(time + class));
         let mut modulations = Modulations { all: modulations, widths: self.modulation_widths.iter(), at: 0 };
 
-        let mut h = self.input.forward(space_to_depth(x, self.patch));
+        let mut h = convolve(&self.input, space_to_depth(x, self.patch));
         let mut skips = Vec::with_capacity(self.shrink.len());
         for (i, level) in self.down.iter().enumerate() {
             h = modulations.apply(&level.blocks, h);
             if let Some(shrink) = self.shrink.get(i) {
                 skips.push(h.clone());
-                h = shrink.forward(h);
+                h = convolve(shrink, h);
             }
         }
         if let Some(attention) = &self.attention {
@@ -279,16 +279,16 @@ impl VelocityNetwork for UNet {
         }
         h = modulations.apply(&self.middle, h);
         for (grow, level) in self.grow.iter().zip(&self.up) {
-            h = depth_to_space(grow.forward(h), 2);
+            h = depth_to_space(convolve(grow, h), 2);
             if let Some(skip) = skips.pop() {
-                h = Tensor::cat(vec![h, skip], 1);
+                h = join(h, skip);
             }
             h = modulations.apply(&level.blocks, h);
         }
         if let Some(norm) = &self.norm {
-            h = silu(norm.forward(h));
+            h = norm.silu(h);
         }
-        depth_to_space(self.output.forward(h), self.patch).cast(given)
+        depth_to_space(convolve(&self.output, h), self.patch).cast(given)
     }
 }
 

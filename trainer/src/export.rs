@@ -15,7 +15,9 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::{Device, Tensor, TensorData};
 use flow::plan::SamplePlan;
 use model_export::manifest::{DataSetEntry, Manifest, ManifestEntry, SelfTest, sha256_hex};
-use model_export::{Conditioning, FORMAT, Header, ImageSpec, Kind, Precision, TensorF32, write_atomically};
+use model_export::{
+    Conditioning, FORMAT, Header, ImageSpec, Kind, MOST_LEVELS, Precision, TensorF32, write_atomically,
+};
 use models::{Autoencoder, AutoencoderArchitecture, AutoencoderConfig, Encoded, Weights};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -110,14 +112,14 @@ pub fn export_velocity(
         &["1", "2"],
         &mut findings,
         &mut progress,
-        |precision| open(&model_export::write(&header, &tensors, precision)?, device),
+        |precision| open(&written(&recipe, &header, &tensors, precision)?, device),
     )?;
     let Some((precision, evaluations)) = choose(measured, &mut findings) else {
         bail!("no precision was measured");
     };
     header.metrics = json!({ "evaluations": evaluations });
 
-    let bytes = model_export::write(&header, &tensors, precision)?;
+    let bytes = written(&recipe, &header, &tensors, precision)?;
     let file = format!("{}.safetensors", recipe.name);
     let answer = answer(&open(&bytes, &Device::flex())?, &recipe.name)?;
     let answer_file = format!("{}.self-test.bin", recipe.name);
@@ -196,6 +198,17 @@ fn measured(
     Ok(measured)
 }
 
+/// A model file, its weights rounded as the recipe's training rounded them.
+fn written(
+    recipe: &Recipe,
+    header: &Header,
+    tensors: &BTreeMap<String, TensorF32>,
+    precision: Precision,
+) -> Result<Vec<u8>> {
+    let levels = recipe.train.levels.unwrap_or(MOST_LEVELS);
+    Ok(model_export::write_rounded(header, tensors, precision, levels)?)
+}
+
 /// Exports a checkpoint's averaged autoencoder: its decoder alone, which is all that a page needs. A variational one is
 /// also measured as a model of its own: normal draws, decoded.
 ///
@@ -234,20 +247,20 @@ pub fn export_autoencoder(
         guidances,
         &mut findings,
         &mut progress,
-        |p| Source::from_bytes(&model_export::write(&header, &tensors, p)?, device),
+        |p| Source::from_bytes(&written(&recipe, &header, &tensors, p)?, device),
     )?;
     let Some((precision, evaluations)) = choose(measured, &mut findings) else {
         bail!("no precision was measured");
     };
     header.metrics = json!({ "evaluations": evaluations });
     if let (Some(judge), Some(test)) = (judge, test) {
-        let file = model_export::read(&model_export::write(&header, &tensors, precision)?)?;
+        let file = model_export::read(&written(&recipe, &header, &tensors, precision)?)?;
         let decoder = config.with_weights(crate::source::weights(file.tensors), device)?;
         let reconstruction = reconstruct(&whole, &decoder, judge, test, device)?;
         findings.push(format!("reconstructions of {} test images: {reconstruction}", test.count));
         header.metrics["reconstruction"] = reconstruction;
     }
-    let bytes = model_export::write(&header, &tensors, precision)?;
+    let bytes = written(&recipe, &header, &tensors, precision)?;
     let file = format!("{}.safetensors", recipe.name);
     let path = options.dir.join(&file);
     let mut files = vec![(path.clone(), &bytes)];

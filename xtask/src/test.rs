@@ -21,7 +21,8 @@ use crate::web::{Backend, Builder, Flavor, compile_ahead};
 ///
 /// The page is tested by itself: with Leptos in the selection, the crates that it shares with Burn get other features,
 /// and Burn would be built again.
-const NATIVE: [&str; 7] = ["flow", "model-export", "models", "trainer", "protocol", "xtask", "cross-tests"];
+const NATIVE: [&str; 8] =
+    ["flow", "kernels", "model-export", "models", "trainer", "protocol", "xtask", "cross-tests"];
 
 /// What is built for the browser: package and further arguments.
 const WEB: [&[&str]; 3] = [

@@ -297,6 +297,7 @@ impl Builder<'_> {
         let root = &self.paths.root;
         let parts = [
             "flow",
+            "kernels",
             "model-export",
             "models",
             "web/protocol",

@@ -2,9 +2,9 @@
 //!
 //! softmax(q k^T / sqrt(d)) v (Vaswani 2017). The output projection starts at zero.
 
-use super::{GroupNorm, GroupNormConfig};
-use burn::module::{Initializer, Module};
-use burn::nn::{Linear, LinearConfig};
+use super::{GroupNorm, GroupNormConfig, Start, fast, linear, linear_from, project};
+use burn::module::Module;
+use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
@@ -33,10 +33,8 @@ impl AttentionConfig {
     pub fn init(&self, device: &Device) -> Attention {
         Attention {
             norm: GroupNormConfig { groups: self.groups, channels: self.channels, affine: true }.init(device),
-            query_key_value: LinearConfig::new(self.channels, 3 * self.channels).init(device),
-            output: LinearConfig::new(self.channels, self.channels)
-                .with_initializer(Initializer::Zeros)
-                .init(device),
+            query_key_value: linear(self.channels, 3 * self.channels, device),
+            output: linear_from(Start::Zero, self.channels, self.channels, device),
             heads: self.heads,
         }
     }
@@ -55,8 +53,13 @@ impl Attention {
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
-        let tokens = self.norm.forward(x.clone()).reshape([batch, channels, height * width]).swap_dims(1, 2);
-        let tokens = self.output.forward(attend(self.query_key_value.forward(tokens), self.heads));
+        let normed = self.norm.forward(x.clone());
+        let tokens = fast::tokens(&normed)
+            .unwrap_or_else(|| normed.reshape([batch, channels, height * width]).swap_dims(1, 2));
+        let tokens = project(&self.output, attend(project(&self.query_key_value, tokens), self.heads));
+        if let Some(sum) = fast::add_tokens(&x, &tokens) {
+            return sum;
+        }
         x + tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
     }
 }
@@ -67,6 +70,9 @@ impl Attention {
 /// - `query_key_value`: `[batch, tokens, 3 * width]`, queries, keys, values, each the heads' parts in turn
 /// - returns `[batch, tokens, width]`.
 pub(crate) fn attend(query_key_value: Tensor<3>, heads: usize) -> Tensor<3> {
+    if let Some(mixed) = fast::attend(&query_key_value, heads) {
+        return mixed;
+    }
     let [batch, tokens, three] = query_key_value.dims();
     let (width, head) = (three / 3, three / 3 / heads);
     let qkv = query_key_value.reshape([batch, tokens, 3, heads, head]).permute([2, 0, 3, 1, 4]);

@@ -2,6 +2,7 @@
 //!
 //! y = (x - mean_g) / sqrt(var_g + eps) * gamma_c + beta_c, statistics over a sample's channels of one group.
 
+use super::{fast, silu, start};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 
@@ -30,8 +31,8 @@ impl GroupNormConfig {
     /// Makes the layer on `device`, scale one and shift zero.
     pub fn init(&self, device: &Device) -> GroupNorm {
         let (gamma, beta) = if self.affine {
-            let gamma = burn::module::Initializer::Ones.init([self.channels], device);
-            let beta = burn::module::Initializer::Zeros.init([self.channels], device);
+            let gamma = start::ones(self.channels, device);
+            let beta = start::zeros(self.channels, device);
             (Some(gamma), Some(beta))
         } else {
             (None, None)
@@ -41,11 +42,37 @@ impl GroupNormConfig {
 }
 
 impl GroupNorm {
+    /// Groups.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Normalizes, and applies SiLU.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward).
+    pub fn silu(&self, x: Tensor<4>) -> Tensor<4> {
+        fast::normalize(self, &x, None, true).unwrap_or_else(|| silu(self.forward(x)))
+    }
+
+    /// Normalizes, scales each channel by one more than its scale, shifts it, and applies SiLU.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, returned with the same shape
+    /// - `modulation`: `[batch, 2 * channels]`, scales then shifts.
+    pub fn modulated_silu(&self, x: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
+        fast::normalize(self, &x, Some(&modulation), true)
+            .unwrap_or_else(|| silu(modulated(self.forward(x), modulation)))
+    }
+
     /// Normalizes.
     ///
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(y) = fast::normalize(self, &x, None, false) {
+            return y;
+        }
         let [batch, channels, height, width] = x.dims();
         // Sums of thousands of values need more than 16 bits.
         let given = x.dtype();
@@ -61,6 +88,15 @@ impl GroupNorm {
             _ => x,
         }
     }
+}
+
+/// Each channel scaled by one more than its scale, and shifted.
+pub(super) fn modulated(h: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
+    let [batch, channels, _, _] = h.dims();
+    let modulation = modulation.reshape([batch, 2 * channels, 1, 1]);
+    let scale = modulation.clone().narrow(1, 0, channels);
+    let shift = modulation.narrow(1, channels, channels);
+    h * (scale + 1.0) + shift
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 //! Plain: 3x3 convolution, scaled and shifted by the conditioning, SiLU, 3x3 convolution, SiLU (the double convolution
 //! of Ronneberger 2015, arXiv 1505.04597): no normalization, no way around.
 
-use super::{GroupNorm, GroupNormConfig, conv1x1, conv3x3, conv3x3_zero};
+use super::group_norm::modulated;
+use super::{GroupNorm, GroupNormConfig, conv1x1, conv3x3, conv3x3_zero, convolve, convolve_onto, silu};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -93,23 +93,15 @@ impl Residual {
     /// - returns `[batch, to, height, width]`.
     pub fn forward(&self, x: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
         let (Some(norm1), Some(norm2)) = (&self.norm1, &self.norm2) else {
-            let h = silu(modulated(self.conv1.forward(x), modulation));
-            return silu(self.conv2.forward(h));
+            let h = silu(modulated(convolve(&self.conv1, x), modulation));
+            return silu(convolve(&self.conv2, h));
         };
-        let h = self.conv1.forward(silu(norm1.forward(x.clone())));
-        let h = self.conv2.forward(silu(modulated(norm2.forward(h), modulation)));
-        match &self.project {
-            Some(project) => project.forward(x) + h,
-            None => x + h,
-        }
+        let h = convolve(&self.conv1, norm1.silu(x.clone()));
+        let h = norm2.modulated_silu(h, modulation);
+        let x = match &self.project {
+            Some(project) => convolve(project, x),
+            None => x,
+        };
+        convolve_onto(x, &self.conv2, h)
     }
-}
-
-/// Each channel scaled by one more than its scale, and shifted.
-fn modulated(h: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
-    let [batch, channels, _, _] = h.dims();
-    let modulation = modulation.reshape([batch, 2 * channels, 1, 1]);
-    let scale = modulation.clone().narrow(1, 0, channels);
-    let shift = modulation.narrow(1, channels, channels);
-    h * (scale + 1.0) + shift
 }

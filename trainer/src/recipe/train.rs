@@ -42,6 +42,10 @@ pub struct TrainRecipe {
     /// What the network computes in; weights, average and optimizer are always f32.
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
+    /// Levels of a weight, 1 to 127: weights of two or more dimensions are rounded to that many whole multiples of their
+    /// channel's scale either way, while training as in an exported int8 file. Without it nothing is rounded while training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<u8>,
     /// Stop when the Fréchet distance gets no better; only with `[architecture]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStop>,
@@ -126,6 +130,9 @@ impl TrainRecipe {
         }
         if !(1..=100_000_000).contains(&self.steps) {
             return fault("train.steps", self.steps.to_string(), "1 to 100000000");
+        }
+        if let Some(levels) = self.levels.filter(|levels| !(1..=127).contains(levels)) {
+            return fault("train.levels", levels.to_string(), "1 to 127, or absent");
         }
         if self.warmup_steps >= self.steps && self.warmup_steps > 0 {
             return fault("train.warmup_steps", self.warmup_steps.to_string(), "fewer than train.steps");

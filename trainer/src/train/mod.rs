@@ -19,6 +19,7 @@ mod order;
 mod pairs;
 mod progress;
 mod quality;
+mod round;
 mod schedule;
 mod start;
 mod step;

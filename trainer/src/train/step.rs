@@ -1,8 +1,8 @@
 //! One step's loss and gradient: in parts where the recipe accumulates, in 16 bits where it asks for them, and with
 //! a device that runs out of memory told as an error that says what to try.
 
-use super::Task;
 use super::gradients::loss_and_norm;
+use super::{Task, round};
 use crate::recipe::{Precision, TrainRecipe};
 use anyhow::{Context, Result, anyhow, bail};
 use burn::module::{Module, ModuleMapper, Param};
@@ -29,11 +29,15 @@ pub(super) fn gradient<T: Task>(
     batch: T::Batch,
     device: &Device,
 ) -> Result<Gradient> {
+    let rounded = |model: &T::Model| match plan.levels {
+        Some(levels) => model.clone().map(&mut round::Round { levels }),
+        None => model.clone(),
+    };
     let loss_of = |part| match plan.precision {
-        Precision::F32 => task.loss(model, part, device),
+        Precision::F32 => task.loss(&rounded(model), part, device),
         // The cast is part of the graph: the gradient arrives at the weights in 32 bits. A backward pass uses its graph
         // up, so that each part casts anew.
-        Precision::Bf16 => task.loss(&model.clone().map(&mut Cast(FloatDType::BF16)), part, device),
+        Precision::Bf16 => task.loss(&rounded(model).map(&mut Cast(FloatDType::BF16)), part, device),
     };
     if plan.accumulate == 1 {
         let loss = loss_of(batch);
