@@ -155,8 +155,8 @@ mod tests {
         for image in 0..e.batch {
             for y in (0..e.height).step_by(stride) {
                 for column in (0..e.width).step_by(stride) {
-                    for o in 0..to {
-                        let mut sum = f64::from(bias[o]);
+                    for (o, bias) in bias.iter().enumerate().take(to) {
+                        let mut sum = f64::from(*bias);
                         for (dy, dx) in (0..side * side).map(|tap| (tap / side, tap % side)) {
                             let (y, column) = (y + dy, column + dx);
                             let border = side / 2;

@@ -58,10 +58,12 @@ impl Flavor {
         }
     }
 
-    /// A worker's: the CPU's is on the way to the first digit, and only its kernels are built for speed.
+    /// A worker's: only the loops of the CPU's are built for speed; the rest of it is on the way to the first digit, and the
+    /// GPU's computes nothing itself.
     pub fn worker_profile(self, backend: Backend) -> &'static str {
         match (self, backend) {
             (Self::Release, Backend::Cpu) => "web-cpu",
+            (Self::Release, Backend::Gpu) => "web-gpu",
             _ => self.profile(),
         }
     }

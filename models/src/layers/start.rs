@@ -21,6 +21,7 @@ pub(crate) enum Start {
     /// Uniform, by Glorot's width.
     Xavier,
     /// Normal, of this deviation.
+    #[cfg_attr(feature = "blank", expect(dead_code, reason = "nothing is drawn"))]
     Normal(f64),
 }
 

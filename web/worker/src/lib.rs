@@ -23,6 +23,7 @@ mod pause;
 mod post;
 mod sampling;
 mod shelf;
+mod telling;
 mod trial;
 mod views;
 

@@ -8,8 +8,8 @@
 use crate::attention::{Attending, Attentive};
 use crate::errand::{Beginning, Errand, Way};
 use crate::shelf::Model;
-use crate::views::{Moment, of_step};
-use crate::{desk, pause, post};
+use crate::telling::{Reached, Teller};
+use crate::{desk, pause};
 use burn::tensor::Tensor;
 use flow::field::Field;
 use flow::guidance::Guided;
@@ -92,64 +92,29 @@ pub(crate) async fn serve(
     run_number: u64,
     errand: &Errand,
 ) -> Result<Option<(ToPage, Vec<f32>)>, Fault> {
-    let mut worked_ms = 0.0;
-    let mut began_ms = pause::worked_ms();
+    let mut teller = Teller::new(cast.model, errand, run_number);
+    let mut waiting = None;
     let mut fault = None;
-    let mut last: Option<Moment> = None;
-    let model = cast.model;
     let outcome = integrated(cast, errand, Some(run_number), async |report| {
-        // Reading the state waits for the device.
-        let states = numbers(report.x.x.clone()).await;
-        let decoding_ms = pause::worked_ms();
-        let now = match states {
-            Ok(states) => moment(model, &report, errand.plan.count, states).await,
-            Err(what) => Err(what),
-        };
-        let step = match (&now, &last) {
-            (Ok(after), Some(before)) if errand.views => of_step(model, before, after).await.map(Some),
-            _ => Ok(None),
-        };
-        let (now, step) = match now.and_then(|now| Ok((now, step?))) {
-            Ok(both) => both,
-            Err(what) => {
-                fault = Some(what);
-                return ControlFlow::Break(());
-            }
-        };
-        // Neither decoding nor the views are an evaluation, and their time is not one's.
-        let decoded_ms = pause::worked_ms() - decoding_ms;
-        // The first report is the beginning: nothing was evaluated yet, and what it took was its making.
-        if report.accepted > 0 {
-            worked_ms += pause::worked_ms() - began_ms - decoded_ms;
-        }
-        let evaluations = if model.evaluated { report.evaluations } else { 0 };
-        let Some(mut bytes) = model.looks.pixels(&now.shown) else {
-            fault = Some(Fault::NotFinite { t: report.t });
+        let reached = Reached::new(cast.model, &report).await;
+        let ready = if cast.model.answers_later { waiting.replace(reached) } else { Some(reached) };
+        if let Some(ready) = ready
+            && let Err(what) = teller.tell(ready).await
+        {
+            fault = Some(what);
             return ControlFlow::Break(());
-        };
-        if let Some((estimate, velocity)) = step {
-            bytes.extend(estimate);
-            bytes.extend(velocity);
-        }
-        last = Some(now);
-        let frame = ToPage::Frame {
-            run: run_number,
-            t: report.t,
-            times: report.times.to_vec(),
-            accepted: report.accepted,
-            total_steps: report.total_steps,
-            evaluations,
-            evaluation_ms: per_evaluation(worked_ms, evaluations),
-            count: errand.plan.count,
-        };
-        if desk::wants(run_number) {
-            post::say_with(&frame, &bytes);
         }
         pause::breathe().await;
-        began_ms = pause::worked_ms();
+        teller.go_on();
         if desk::wants(run_number) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .await;
+    if fault.is_none()
+        && desk::wants(run_number)
+        && let Some(last) = waiting.take()
+    {
+        fault = teller.tell(last).await.err();
+    }
     if let Some(fault) = fault {
         return Err(fault);
     }
@@ -163,11 +128,13 @@ pub(crate) async fn serve(
         End::BudgetExhausted => RunEnd::BudgetExhausted,
         End::StepTooSmall => RunEnd::StepTooSmall,
     };
+    let evaluation_ms = teller.evaluation_ms(outcome.evaluations);
+    let shown = teller.last_shown();
     let last = if matches!(errand.way, Way::Forth(Start::Filled)) {
         // What is known was put in its place after the last state was seen.
         numbers(outcome.x.x).await?
     } else {
-        last.map(|last| last.shown).unwrap_or_default()
+        shown
     };
     let fewest = outcome.samples.iter().map(|sample| sample.evaluations).min();
     let done = ToPage::Done {
@@ -178,31 +145,13 @@ pub(crate) async fn serve(
         rejected: outcome.rejected,
         evaluations: outcome.evaluations,
         fewest_evaluations: fewest.unwrap_or(outcome.evaluations),
-        evaluation_ms: per_evaluation(worked_ms, outcome.evaluations),
+        evaluation_ms,
     };
     Ok(desk::wants(run_number).then_some((done, last)))
-}
-
-/// A report's numbers, read, and what is shown of them.
-async fn moment(
-    model: &Model,
-    report: &Report<'_, Attentive>,
-    count: usize,
-    states: Vec<f32>,
-) -> Result<Moment, Fault> {
-    let shown = match &model.decoder {
-        Some(_) => numbers(model.shown(report.x.x.clone())).await?,
-        None => states.clone(),
-    };
-    Ok(Moment::new(report, count, states, shown))
 }
 
 /// The numbers of a tensor, read without blocking.
 pub(crate) async fn numbers(x: Tensor<4>) -> Result<Vec<f32>, Fault> {
     let data = x.into_data_async().await.map_err(|error| Fault::Device { what: error.to_string() })?;
     data.try_into_vec::<f32>().map_err(|error| Fault::Device { what: error.to_string() })
-}
-
-fn per_evaluation(worked_ms: f64, evaluations: usize) -> f64 {
-    if evaluations == 0 { 0.0 } else { worked_ms / evaluations as f64 }
 }

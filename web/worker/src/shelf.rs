@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) network: Network,
     /// Where the network lives.
     pub(crate) device: Device,
+    /// Whether the device computes while the program goes on, so that numbers are better read a step later.
+    pub(crate) answers_later: bool,
     /// Channels, height and width of a state.
     pub(crate) state: [usize; 3],
     /// What decodes its states, if they are latents.
@@ -121,6 +123,7 @@ fn velocity(
         id: entry.id.clone(),
         network,
         device: device.clone(),
+        answers_later: cfg!(feature = "gpu"),
         state,
         decoder,
         evaluated: architecture.is_evaluated(),
@@ -153,6 +156,7 @@ fn autoencoder(entry: &ManifestEntry, file: ModelFile, device: &Device) -> Resul
         id: entry.id.clone(),
         network: still.init(device),
         device: device.clone(),
+        answers_later: cfg!(feature = "gpu"),
         state: config.latent,
         decoder: Some(Rc::new(decoder)),
         evaluated: false,

@@ -7,7 +7,6 @@
 use crate::sampling::numbers;
 use crate::shelf::Model;
 use burn::tensor::{Tensor, TensorData};
-use flow::integrate::Report;
 use protocol::Fault;
 
 /// A batch at one moment.
@@ -18,14 +17,6 @@ pub(crate) struct Moment {
     pub(crate) states: Vec<f32>,
     /// What is shown of them: decoded, where they are latents.
     pub(crate) shown: Vec<f32>,
-}
-
-impl Moment {
-    /// The moment of a report.
-    pub(crate) fn new<S>(report: &Report<'_, S>, count: usize, states: Vec<f32>, shown: Vec<f32>) -> Self {
-        let times = if report.times.is_empty() { vec![report.t; count] } else { report.times.to_vec() };
-        Self { times, states, shown }
-    }
 }
 
 /// The estimates' pixels and the velocities' bytes of the step from one moment to the next.
