@@ -6,7 +6,7 @@
 //! Every file whose SHA-256 is known ([`expect`]) is held against it before anybody gets it. The document names that of the
 //! site's list, and the list names the others' (`docs/threat-model.md`).
 
-use js_sys::{Array, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use leptos::leptos_dom::helpers::IntervalHandle;
 use leptos::prelude::{set_interval_with_handle, window};
 use std::cell::{Cell, RefCell};
@@ -17,7 +17,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     AbortController, PerformanceResourceTiming, ReadableStreamDefaultReader, RequestCache, RequestInit,
-    Response, SubtleCrypto,
+    Response,
 };
 
 /// Seconds that a server may say nothing before it is given up: a connection that hangs is never told as broken.
@@ -189,10 +189,11 @@ pub(crate) async fn is_as_expected(url: &str, text: &str) -> bool {
 /// The SHA-256 of some bytes; `None` where the browser computes none, which is on pages that did not come over a secure
 /// connection.
 async fn fingerprint(bytes: &Uint8Array) -> Option<String> {
-    let crypto = window().crypto().ok()?;
-    let subtle = Reflect::get(&crypto, &"subtle".into()).ok().filter(JsValue::is_object)?;
-    let subtle: SubtleCrypto = subtle.unchecked_into();
-    let digest = subtle.digest_with_str_and_buffer_source("SHA-256", bytes).ok()?;
+    let part =
+        |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok().filter(|part| !part.is_undefined());
+    let subtle = part(&part(&window(), "crypto")?, "subtle")?;
+    let digest: Function = part(&subtle, "digest")?.dyn_into().ok()?;
+    let digest: Promise = digest.call2(&subtle, &"SHA-256".into(), bytes).ok()?.dyn_into().ok()?;
     let digest = Uint8Array::new(&JsFuture::from(digest).await.ok()?).to_vec();
     Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
