@@ -94,7 +94,6 @@ const PLAYER: &str = r#"(() => {
 /// What is kept, in numbers that can be compared.
 #[derive(Clone, Copy, Debug)]
 struct Look {
-    actions: usize,
     kept: Kept,
     page_bytes: u64,
     worker_bytes: u64,
@@ -126,11 +125,13 @@ fn hours_of_play_leave_the_page_as_large_as_it_was() {
         }
         tab.eval("rest()");
         tab.picture("seed=7&digit=any&count=4");
-        let works = "[...document.querySelectorAll('main [data-state]')].some(e => ['loading', 'running'].includes(e.dataset.state))";
+        // Panes that are out of sight wait until they are seen, and are no work.
+        let works = "[...document.querySelectorAll('main [data-state]')].some(e => ['loading', 'running'].includes(e.dataset.state) && \
+            (box => box.bottom > 0 && box.top < innerHeight)(e.getBoundingClientRect()))";
         tab.wait("end of all work", &format!("!{works}"));
         let much: [u64; 2] = serde_json::from_value(tab.eval(MUCH)).unwrap();
-        let seen = Look { actions: played, kept: tab.kept(), page_bytes: much[0], worker_bytes: much[1] };
-        println!("{seen:?}");
+        let seen = Look { kept: tab.kept(), page_bytes: much[0], worker_bytes: much[1] };
+        println!("{played} actions: {seen:?}");
         looks.push(seen);
         assert_eq!(tab.complaints(), Vec::<String>::new(), "after {played} actions");
     }

@@ -6,9 +6,9 @@ use cross_tests::browser::{Tab, named};
 use serde_json::{Value, json};
 
 /// Long enough for something to happen meanwhile, and always the same picture.
-const LONG: &str = "?backend=cpu&count=16&steps=60&guidance=2&seed=7";
+const LONG: &str = "?backend=cpu&count=4&steps=40&guidance=1&seed=7";
 /// Another one.
-const OTHER: &str = "?backend=cpu&count=16&steps=50&guidance=2&seed=8";
+const OTHER: &str = "?backend=cpu&count=4&steps=30&guidance=1&seed=8";
 
 /// Digits, another choice and its digits: the same as everywhere, and no complaint.
 fn works_as_ever(tab: &mut Tab, what: &str) -> String {
@@ -124,7 +124,7 @@ fn two_pages_at_once_draw_what_each_draws_alone_and_one_may_be_closed_in_the_mid
     );
     tab.close(second);
     assert_eq!(tab.picture("seed=7"), one);
-    assert_eq!(tab.instrument("evaluations"), evaluations("steps=60&guidance=2").to_string());
+    assert_eq!(tab.instrument("evaluations"), evaluations("steps=40&guidance=1").to_string());
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 

@@ -23,6 +23,9 @@ use web_sys::{
 /// Seconds that a server may say nothing before it is given up: a connection that hangs is never told as broken.
 const SILENCE_S: u32 = 30;
 
+/// No file of a site is as large as this; a server that sends more than that is not heard to its end.
+const MOST_BYTES: u32 = 128 << 20;
+
 /// Whether what the browser keeps will do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
@@ -161,6 +164,11 @@ async fn whole(url: &str, source: Source, arrived: &mut impl FnMut(u64)) -> Resu
         }
         let chunk: Uint8Array = Reflect::get(&part, &"value".into()).map_err(network)?.unchecked_into();
         total += chunk.length();
+        if total > MOST_BYTES {
+            // Dropping the line would leave it open.
+            line.control.abort();
+            return Err(FetchError::Altered { url: url.to_owned() });
+        }
         chunks.push(chunk);
         arrived(u64::from(total));
     }

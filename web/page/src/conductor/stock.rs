@@ -169,8 +169,12 @@ impl Client {
     fn loading(&self, stock: &Stock) -> Loading {
         let flights = stock.flights.borrow();
         let awaited = self.awaited.borrow();
+        // No more than was announced: a bar that is asked for its files again must not go back.
         let here = |(url, bytes): &(String, u64)| {
-            flights.get(url).map_or(if stock.has(url) { *bytes } else { 0 }, |flight| flight.arrived.get())
+            let arrived = flights
+                .get(url)
+                .map_or(if stock.has(url) { *bytes } else { 0 }, |flight| flight.arrived.get());
+            arrived.min(*bytes)
         };
         Loading {
             arrived: awaited.iter().map(here).sum(),
