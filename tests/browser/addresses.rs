@@ -1,134 +1,12 @@
 //! Addresses that nobody wrote: plans at random, whole and damaged, never leave a blank page or an uncaught error.
 
 use cross_tests::browser::{Tab, named};
-use flow::controller::Controller;
-use flow::guidance::Guidance;
+use cross_tests::plans::Die;
 use flow::plan::SamplePlan;
-use flow::registry::Entry;
-use flow::schedule::{KnotTable, Schedule};
-use flow::solver::Solver;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use flow::schedule::KnotTable;
 
 /// How many addresses are opened.
 const ADDRESSES: usize = 200;
-/// Small models that ship, and names that are none.
-const MODELS: [&str; 5] = ["mnist-unet", "latent-small", "mnist-vae", "no-such-model", ""];
-/// What damages a text: parts of an address that mean something, and characters that should not.
-const SPLINTERS: [&str; 20] = [
-    "&",
-    "=",
-    "%",
-    "%zz",
-    "%00",
-    "%F0%9F%98%80",
-    "?",
-    "#",
-    ":",
-    ",",
-    "-1",
-    "1e999",
-    "NaN",
-    "inf",
-    "+",
-    "<script>",
-    "\u{202e}",
-    "solver=",
-    "&steps=1&steps=2",
-    "'\"",
-];
-
-/// A die: deterministic, and the same on every machine.
-struct Die(ChaCha8Rng);
-
-impl Die {
-    fn below(&mut self, many: usize) -> usize {
-        (self.0.next_u64() % many as u64) as usize
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
-    /// An entry by its id, with a value for each of its parameters: inside its range, at its ends, or a bit outside.
-    fn choice(&mut self, entry: &Entry) -> String {
-        let values: Vec<String> = entry
-            .params
-            .iter()
-            .map(|spec| {
-                let width = spec.max - spec.min;
-                let value = match self.below(6) {
-                    0 => spec.min,
-                    1 => spec.max,
-                    2 => spec.max + 0.1 * width,
-                    _ => spec.min + self.share() * width,
-                };
-                format!("{}={value}", spec.name)
-            })
-            .collect();
-        if values.is_empty() || self.below(3) == 0 {
-            entry.id.to_owned()
-        } else {
-            format!("{}:{}", entry.id, values.join(","))
-        }
-    }
-
-    /// A plan's text: valid, or nearly so.
-    fn plan(&mut self) -> String {
-        let solvers: Vec<Solver> = Solver::all().collect();
-        let solver = &solvers[self.below(solvers.len())];
-        let schedules = Schedule::family().entries;
-        let guidances = Guidance::family().entries;
-        let controllers = Controller::family().entries;
-        let mut fields = vec![format!("solver={}", self.choice(solver.choice().entry()))];
-        fields.push(if solver.adaptive() && self.below(2) == 0 {
-            "tol=0.4".to_owned()
-        } else {
-            format!("steps={}", 1 + self.below(2))
-        });
-        let others = [("schedule", schedules), ("guidance", guidances), ("controller", controllers)];
-        for (name, entries) in others {
-            if self.below(2) == 0 {
-                let entry = self.of(&entries);
-                fields.push(format!("{name}={}", self.choice(entry)));
-            }
-        }
-        if self.below(3) == 0 {
-            fields.push(format!("digit={}", self.of(&["any", "0", "9", "10", "seven"])));
-        }
-        if self.below(4) == 0 {
-            fields.push(format!("model={}", self.of(&MODELS)));
-        }
-        fields.push(format!("seed={}", self.0.next_u64() >> self.below(64)));
-        fields.join("&")
-    }
-
-    /// The same text with one to three damages: something cut out, doubled, or put in.
-    fn damaged(&mut self, text: &str) -> String {
-        let mut characters: Vec<char> = text.chars().collect();
-        for _ in 0..=self.below(3) {
-            let at = self.below(characters.len() + 1);
-            let end = (at + 1 + self.below(8)).min(characters.len());
-            match self.below(3) {
-                0 => drop(characters.drain(at..end)),
-                1 => {
-                    let again = characters[at..end].to_vec();
-                    characters.splice(at..at, again);
-                }
-                _ => {
-                    let splinter = self.of(&SPLINTERS);
-                    drop(characters.splice(at..at, splinter.chars()));
-                }
-            }
-        }
-        characters.into_iter().collect()
-    }
-}
-
 /// What a reader must see: the instrument in a state that it has, the heading, controls, and a picture or a reason.
 const SEEN: &str = "(() => { const data = document.querySelector('[data-testid=instrument]')?.dataset ?? {}; \
     const canvas = document.querySelector('[data-testid=digits]'); \
@@ -145,7 +23,7 @@ fn two_hundred_addresses_at_random_never_leave_a_blank_page() {
     tab.open("?backend=cpu&count=1&steps=1&seed=1");
     tab.picture("seed=1");
     let words = tab.eval(SEEN)["words"].as_u64().unwrap();
-    let mut die = Die(ChaCha8Rng::seed_from_u64(20_261_125));
+    let mut die = Die::seeded(20_261_125);
     let (mut whole, mut failures) = (0, Vec::new());
     for number in 0..ADDRESSES {
         let plan = die.plan();

@@ -1,6 +1,6 @@
 //! What the page says and does when a machine is not to be had, not to be trusted, or breaks.
 
-use super::{copied, counted, evaluations};
+use super::{copied, counted, evaluations, seal};
 use cross_tests::browser::{SOFTWARE_GPU, Tab, named};
 
 #[test]
@@ -83,6 +83,7 @@ fn a_gpu_that_gives_another_answer_is_not_trusted() {
     let bad = good.replace("steps=2&guidance=2&seed=7&", "steps=2&guidance=2&seed=8&");
     assert_ne!(bad, good);
     std::fs::write(&file, bad).unwrap();
+    seal(site.path());
     let mut tab = Tab::new(&program, site.path(), &SOFTWARE_GPU);
     tab.reduce_motion();
     tab.open("?backend=gpu&count=1&steps=2&guidance=1");
@@ -121,6 +122,7 @@ fn the_processor_takes_over_when_the_gpu_is_lost_and_the_reader_is_told() {
         new BroadcastChannel('lose').onmessage = () => device.destroy(); return device };\n";
     let worker = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, format!("if (self.GPUAdapter) {{ {hook} }}\n{worker}")).unwrap();
+    seal(site.path());
     let mut tab = Tab::new(&program, site.path(), &SOFTWARE_GPU);
     tab.reduce_motion();
     let goes_on = "Number(document.querySelector('[data-testid=instrument]')?.dataset.evaluations) > 0";
@@ -180,6 +182,7 @@ fn a_processor_program_that_breaks_in_a_run_is_started_again_and_draws_the_same(
     let hook = "new BroadcastChannel('break').onmessage = () => { throw new Error('out of memory') };\n";
     let worker = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, format!("{hook}{worker}")).unwrap();
+    seal(site.path());
     let mut tab = Tab::new(&program, site.path(), &[]);
     tab.reduce_motion();
     let path = "?backend=cpu&count=4&steps=100&guidance=1";

@@ -31,13 +31,17 @@ mod addresses;
 mod compare;
 mod easel;
 mod embed;
+mod endurance;
 mod faults;
+mod faults_network;
+mod faults_storage;
 mod firefox;
 mod machines;
 mod manners;
 mod offline;
 mod own;
 mod policy;
+mod random_plans;
 mod registries;
 mod results;
 mod screens;
@@ -78,6 +82,11 @@ fn copied(site: &Path) -> tempfile::TempDir {
         std::fs::copy(&file, place).unwrap();
     }
     folder
+}
+
+/// Vouches for a copy that a test has changed, as its publisher would: else the page refuses what was changed.
+fn seal(site: &Path) {
+    xtask::seal::seal(site).unwrap();
 }
 
 /// The file of the model that the page begins with.

@@ -14,7 +14,7 @@ const DEPLOYMENTS: &str = "Promise.all([document.documentElement.dataset.deploye
 
 /// Makes a folder another deployment: another document, the program under another name, another `start.js` and `site.json`,
 /// and nothing left of the one before.
-fn deploy(site: &Path, number: u32) {
+pub fn deploy(site: &Path, number: u32) {
     let program = |file: &PathBuf| {
         let name = file.file_name().unwrap().to_str().unwrap();
         name.strip_prefix("page-").and_then(|rest| rest.strip_suffix(".js")).map(str::to_owned)
@@ -44,16 +44,15 @@ fn deploy(site: &Path, number: u32) {
     let mut listing: serde_json::Value = serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
     listing["deployed"] = json!(number);
     std::fs::write(list, listing.to_string()).unwrap();
-    let files = xtask::web::files_below(site).unwrap();
-    xtask::offline::write(site, files.iter().map(PathBuf::as_path)).unwrap();
+    super::seal(site);
 }
 
-fn is_kept(tab: &mut Tab) {
+pub fn is_kept(tab: &mut Tab) {
     tab.wait("the kept site", "document.documentElement.dataset.offline === 'ready'");
 }
 
 /// The page shows digits and all of it is of this deployment.
-fn is_wholly(tab: &mut Tab, number: u32) {
+pub fn is_wholly(tab: &mut Tab, number: u32) {
     tab.picture("seed=7");
     assert_eq!(tab.eval(DEPLOYMENTS), [number.to_string().as_str(); 4].join(" "));
 }

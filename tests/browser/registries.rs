@@ -53,6 +53,7 @@ impl Site {
         manifest.models.retain(|entry| entry.id == manifest.default);
         manifest.models.push(second);
         std::fs::write(place, manifest.to_text()).unwrap();
+        super::seal(folder.path());
         Self { folder, manifest }
     }
 

@@ -37,6 +37,7 @@ fn a_point_of_the_study_puts_its_plan_on_screen() {
     let mut listing: Value = serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
     listing["results"] = json!("results.json?v=0");
     std::fs::write(list, listing.to_string()).unwrap();
+    super::seal(site.path());
 
     let mut tab = Tab::new(&program, site.path(), &[]);
     tab.reduce_motion();

@@ -67,6 +67,7 @@ fn another_data_set_brings_its_own_models_and_names() {
         }
     }
     std::fs::write(place, manifest.to_text()).unwrap();
+    super::seal(site.path());
     let mut tab = Tab::new(&program, site.path(), &[]);
     tab.reduce_motion();
     tab.open("?backend=cpu&count=1&steps=2&guidance=1&digit=7");

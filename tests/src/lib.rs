@@ -3,6 +3,8 @@
 
 pub mod answer;
 pub mod browser;
+pub mod faulty;
+pub mod plans;
 pub mod screens;
 
 use std::io::Write;

@@ -1,5 +1,6 @@
 // The inside of an iframe: one <flow-digits> with the plan of the address, and its height for the page around it.
-import "./embed.js";
+// The document loads `embed.js` before it, by its hash; an import here would load it without one.
+await customElements.whenDefined("flow-digits");
 
 const asked = new URLSearchParams(location.search);
 const element = document.createElement("flow-digits");

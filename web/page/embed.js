@@ -15,22 +15,109 @@ const OTHERS = ["controls", "loading", "poster", "theme"];
 const MARGIN = "600px";
 const THEMES = ["light", "dark"];
 
+const AGAIN = "Loading the page again, past the browser's cache, may help.";
+const UNABLE = "It needs WebAssembly with SIMD: any browser from 2023 on.";
+
+/** The list's SHA-256, where the document that loads this script names it: `embed.js?site=…`. */
+const SITE = new URL(import.meta.url).searchParams.get("site");
+
 let starting;
 
 /** The program and its style, fetched once; a failure is forgotten, so that the next try is a new one. */
 function program() {
   starting ??= (async () => {
-    const answer = await fetch(new URL("site.json", BASE), { cache: "no-cache" });
-    if (!answer.ok) throw new Error(`site.json: the server answered ${answer.status}`);
-    const { page } = await answer.json();
-    const module = await import(new URL(page.js, BASE).href);
-    await module.default({ module_or_path: new URL(page.wasm, BASE) });
-    return { module, style: new URL(page.css, BASE).href };
+    const { page } = JSON.parse(await list());
+    const [module, program] = await Promise.all([
+      script(page.js, sri(page.js_sha256)),
+      compiled(page.wasm, sri(page.wasm_sha256)),
+    ]);
+    await module.default({ module_or_path: program }).catch((error) => {
+      throw new Error(UNABLE, { cause: error });
+    });
+    if (SITE) module.trust(SITE);
+    return { module, style: { href: new URL(page.css, BASE).href, integrity: sri(page.css_sha256) } };
   })().catch((error) => {
     starting = undefined;
     throw error;
   });
   return starting;
+}
+
+/** The text of the site's list, which is the one that the document named, if it did. */
+async function list() {
+  const href = new URL("site.json", BASE).href;
+  const answer = await fetch(href, { cache: "no-cache", integrity: sri(SITE) }).catch(async () => {
+    throw new Error(await why(href));
+  });
+  if (!answer.ok || answer.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(await why(href, answer));
+  return answer.text();
+}
+
+/** A SHA-256 as `integrity` has it. */
+function sri(sha256) {
+  if (!sha256) return "";
+  return `sha256-${btoa(String.fromCharCode(...(sha256.match(/../g) ?? []).map((digits) => parseInt(digits, 16))))}`;
+}
+
+/*
+ * The next four functions are in `start.js`, too: a file that both import would itself be loaded without a hash.
+ */
+
+/** A module that is what was built. A browser checks a script's element, and what it has checked it imports. */
+async function script(file, integrity) {
+  const { href } = new URL(file, BASE);
+  if (integrity) {
+    const element = Object.assign(document.createElement("script"), { type: "module", src: href, integrity });
+    // A policy that goes by nonces allows what the document's own scripts add, if it carries theirs.
+    element.crossOrigin = "anonymous";
+    element.nonce = document.querySelector("script[nonce]")?.nonce ?? "";
+    await new Promise((done, fail) => {
+      element.onload = done;
+      element.onerror = async () => fail(new Error(await why(href)));
+      document.head.append(element);
+    });
+    element.remove();
+  }
+  return import(href);
+}
+
+/** A program that is what was built: compiled while it arrives, and given out when its fingerprint is right. */
+async function compiled(file, integrity) {
+  const { href } = new URL(file, BASE);
+  // Pages without a secure connection have no `crypto.subtle`; the browser itself checks, but compiles later.
+  const early = !integrity || crypto.subtle;
+  const response = await fetch(href, early ? {} : { integrity }).catch(async () => {
+    throw new Error(await why(href));
+  });
+  if (!response.ok) throw new Error(await why(href, response));
+  const copy = response.clone().arrayBuffer();
+  const program = WebAssembly.compileStreaming(response).catch(() => undefined);
+  const bytes = await copy.catch(() => {
+    throw new Error(`The connection broke off while ${name(href)} was on its way. ${AGAIN}`);
+  });
+  if (integrity && early) {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    if (`sha256-${btoa(String.fromCharCode(...digest))}` !== integrity) throw new Error(await why(href, response));
+  }
+  // Some servers don't name WebAssembly's type, and then it can't be compiled while it arrives.
+  return (await program) ?? WebAssembly.compile(bytes).catch((error) => {
+    throw new Error(UNABLE, { cause: error });
+  });
+}
+
+/** Why a file is of no use, in a sentence that names it. */
+async function why(href, response) {
+  const answer = response ?? (await fetch(href).catch(() => undefined));
+  if (!answer) return `${name(href)} could not be fetched: the connection broke off, or you are offline. ${AGAIN}`;
+  if (!answer.ok) return `${name(href)} could not be fetched: the server answered ${answer.status}. ${AGAIN}`;
+  if (answer.headers.get("Content-Type")?.startsWith("text/html")) {
+    return `${name(href)} did not arrive: the server sent a web page in its place. ${AGAIN}`;
+  }
+  return `${name(href)} was refused: it is not the file that was published, its fingerprint differs. ${AGAIN}`;
+}
+
+function name(href) {
+  return new URL(href).pathname.split("/").pop();
 }
 
 const near = new IntersectionObserver(
@@ -159,7 +246,7 @@ class FlowDigits extends HTMLElement {
     try {
       const { module, style } = await program();
       if (!this.#wanted || this.#attached) return;
-      const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: style });
+      const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", ...style, crossOrigin: "anonymous" });
       const shown = new Promise((done) => (sheet.onload = sheet.onerror = done));
       this.#root.prepend(sheet);
       await shown;
@@ -175,7 +262,7 @@ class FlowDigits extends HTMLElement {
       this.#wanted = false;
       this.#failed = true;
       const says = this.#root.querySelector(".says");
-      if (says) says.textContent = "This instrument could not be loaded. Loading the page again may help.";
+      if (says) says.textContent = `This instrument could not be loaded. ${error.message}`;
       this.#tell("error", { title: "The program did not arrive", message: String(error?.message ?? error) });
     }
   }

@@ -59,6 +59,15 @@ pub enum Command {
     Test(crate::test::Asked),
     /// Find or install the tools of the web build, and say where they are
     Tools,
+    /// Vouch for a built site's files as they are now, after models were added to it by hand
+    ///
+    /// The page refuses what is not as its document and lists say. This writes the hashes anew, and the service worker's list.
+    #[command(after_help = "Example:
+  cargo xtask seal dist")]
+    Seal {
+        /// The site's folder [default: dist]
+        folder: Option<PathBuf>,
+    },
     /// Raw, gzip and brotli bytes of every file of a built site
     #[command(after_help = "Examples:
   cargo xtask size                 what `cargo xtask build` made

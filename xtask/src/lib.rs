@@ -8,6 +8,7 @@ pub mod offline;
 pub mod paths;
 pub mod precompress;
 pub mod run;
+pub mod seal;
 pub mod serve;
 pub mod site;
 pub mod size;

@@ -30,6 +30,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             xtask::tools::Tools::ready(&paths, true, || ())?;
             xtask::tools::report(&paths)?;
         }
+        Command::Seal { folder } => xtask::seal::seal(&folder.unwrap_or_else(|| paths.dist()))?,
         Command::Size { folder } => xtask::size::size(&paths, folder.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)

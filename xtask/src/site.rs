@@ -3,7 +3,8 @@
 //! network.
 //!
 //! A reader may have the page open while this runs. So a file that could still be asked for is never removed
-//! within a day, hashed files are never changed, and the two lists come last and whole.
+//! within a day, hashed files are never changed, and the two lists come last and whole. The lists and the documents name the
+//! content of all that a page loads (`seal.rs`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::offline::{self, RESULTS};
+use crate::offline;
 use crate::paths::Paths;
 use crate::precompress::{is_beside, is_newer};
+use crate::seal;
 use crate::web::{Backend, Worker, files_below, write_whole};
 
 /// How long a file of an earlier build stays in a folder that may be open in a browser.
@@ -58,6 +59,7 @@ pub fn assemble(
     let listing = folder.join("site.json");
     write_whole(&listing, site_json(folder, cpu, gpu)?.as_bytes())?;
     current.insert(listing);
+    seal::documents_and_list(folder)?;
     current.insert(offline::write(folder, current.iter().map(PathBuf::as_path))?);
     remove_leftovers(folder, &current, leftovers)
 }
@@ -67,6 +69,7 @@ pub fn add_gpu(folder: &Path, cpu: &Worker, gpu: &Worker) -> Result<()> {
     let mut current = offline::listed(folder)?;
     current.extend(add_files(folder, gpu)?);
     write_whole(&folder.join("site.json"), site_json(folder, cpu, Some(gpu))?.as_bytes())?;
+    seal::documents_and_list(folder)?;
     offline::write(folder, current.iter().map(PathBuf::as_path))?;
     Ok(())
 }
@@ -111,14 +114,6 @@ fn page(folder: &Path) -> Option<Value> {
     Some(json!({ "js": js, "wasm": wasm, "css": css }))
 }
 
-/// The figures of a study, which the page fetches after its first digits. Named by their content, so that an older file in a
-/// browser's cache is not taken for this one.
-fn results(folder: &Path) -> Option<String> {
-    let bytes = std::fs::read(folder.join(RESULTS)).ok()?;
-    let hash = crate::download::hex(&Sha256::digest(&bytes));
-    Some(format!("{RESULTS}?v={}", hash.get(..8)?))
-}
-
 fn site_json(folder: &Path, cpu: &Worker, gpu: Option<&Worker>) -> Result<String> {
     let entry = |worker: Option<&Worker>| -> Result<Value> {
         let Some(worker) = worker else { return Ok(Value::Null) };
@@ -129,7 +124,7 @@ fn site_json(folder: &Path, cpu: &Worker, gpu: Option<&Worker>) -> Result<String
     };
     let listing = json!({
         "page": page(folder),
-        Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)?, "results": results(folder),
+        Backend::Cpu.name(): entry(Some(cpu))?, Backend::Gpu.name(): entry(gpu)?, "results": Value::Null,
     });
     Ok(format!("{listing:#}\n"))
 }

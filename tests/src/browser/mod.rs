@@ -93,6 +93,8 @@ pub trait Hands {
 pub struct Page<D: Driver> {
     driver: D,
     serving: Serving,
+    /// Where pages are opened from instead.
+    elsewhere: Option<String>,
     view: View,
 }
 
@@ -101,7 +103,7 @@ impl<D: Driver> Page<D> {
     fn with(mut driver: D, serving: Serving) -> Self {
         let view = View { width: 1280, height: 900, dark: false, still: false };
         driver.show(view);
-        Self { driver, serving, view }
+        Self { driver, serving, elsewhere: None, view }
     }
 
     /// The page's size in CSS pixels.
@@ -137,7 +139,7 @@ impl<D: Driver> Page<D> {
 
     /// Opens a path of the site, such as `?seed=7`.
     pub fn open(&mut self, path: &str) {
-        let url = format!("{}{path}", self.serving.url());
+        let url = format!("{}{path}", self.origin());
         self.driver.go_to(&url);
         self.wait("the document", "document.readyState === 'complete'");
     }
@@ -152,7 +154,12 @@ impl<D: Driver> Page<D> {
 
     /// Where the site is served.
     pub fn origin(&self) -> String {
-        self.serving.url()
+        self.elsewhere.clone().unwrap_or_else(|| self.serving.url())
+    }
+
+    /// Opens pages from another server, from now on.
+    pub fn turn_to_server(&mut self, url: String) {
+        self.elsewhere = Some(url);
     }
 
     /// Evaluates an expression (awaiting it, if it is a promise).

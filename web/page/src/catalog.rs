@@ -17,6 +17,14 @@ pub(crate) const MANIFEST: &str = "models/manifest.json";
 pub(crate) struct Site {
     cpu: Option<Program>,
     gpu: Option<Program>,
+    /// What starts either.
+    #[serde(default)]
+    worker: Option<Script>,
+    /// The manifest's SHA-256.
+    #[serde(default)]
+    manifest_sha256: Option<String>,
+    #[serde(default)]
+    results_sha256: Option<String>,
     /// Where the figures of a study are.
     #[serde(default)]
     pub(crate) results: Option<String>,
@@ -31,6 +39,17 @@ pub(crate) struct Program {
     pub(crate) wasm: String,
     /// The wasm's size, not compressed.
     pub(crate) bytes: u64,
+    #[serde(default)]
+    js_sha256: Option<String>,
+    #[serde(default)]
+    wasm_sha256: Option<String>,
+}
+
+/// A script without more.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+struct Script {
+    js: String,
+    js_sha256: String,
 }
 
 impl Site {
@@ -40,6 +59,19 @@ impl Site {
             Backend::Cpu => self.cpu.as_ref(),
             Backend::Gpu => self.gpu.as_ref(),
         }
+    }
+
+    /// The files that this list vouches for, each with its SHA-256.
+    pub(crate) fn vouches_for(&self) -> Vec<(&str, &str)> {
+        let programs = [&self.cpu, &self.gpu].into_iter().flatten();
+        let of_programs = programs.flat_map(|program| {
+            [(program.js.as_str(), &program.js_sha256), (program.wasm.as_str(), &program.wasm_sha256)]
+        });
+        let results = self.results.as_deref().unwrap_or_default();
+        let others = [(MANIFEST, &self.manifest_sha256), (results, &self.results_sha256)];
+        let script = self.worker.iter().map(|script| (script.js.as_str(), script.js_sha256.as_str()));
+        let known = of_programs.chain(others).filter_map(|(file, hash)| Some((file, hash.as_deref()?)));
+        script.chain(known).filter(|(file, _)| !file.is_empty()).collect()
     }
 }
 
@@ -126,6 +158,15 @@ struct StoredAnswer {
 }
 
 impl Catalog {
+    /// The files that this list vouches for, each with its SHA-256.
+    pub(crate) fn vouches_for(&self) -> impl Iterator<Item = (String, &str)> {
+        self.models.iter().flat_map(|entry| {
+            let answer = entry.self_test.iter().map(|test| (&test.file, &test.sha256));
+            let files = std::iter::once((&entry.file, &entry.sha256)).chain(answer);
+            files.map(|(file, sha256)| (format!("models/{file}"), sha256.as_str()))
+        })
+    }
+
     /// The models that draw, in the manifest's order: velocities, and autoencoders whose draws have a stored answer.
     pub(crate) fn velocities(&self) -> impl Iterator<Item = &Entry> {
         self.models.iter().filter(|entry| match entry.kind.as_str() {
@@ -207,6 +248,16 @@ mod tests {
         let site: Site = serde_json::from_str(text).unwrap();
         assert_eq!(site.program(Backend::Cpu).map(|program| program.bytes), Some(7));
         assert_eq!(site.program(Backend::Gpu), None);
+    }
+
+    #[test]
+    fn a_list_vouches_for_every_file_whose_hash_it_has() {
+        let text = r#"{"cpu":{"js":"workers/cpu-1.js","wasm":"workers/cpu-1.wasm","bytes":7,"js_sha256":"a","wasm_sha256":"b"},
+            "gpu":null,"worker":{"js":"worker.js","js_sha256":"c"},"manifest_sha256":"d","results":"results.json?v=0"}"#;
+        let site: Site = serde_json::from_str(text).unwrap();
+        let wanted =
+            [("worker.js", "c"), ("workers/cpu-1.js", "a"), ("workers/cpu-1.wasm", "b"), (MANIFEST, "d")];
+        assert_eq!(site.vouches_for(), wanted);
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //!
 //! What arrives is counted after decompression, because that is what the lists' sizes speak of and what every browser
 //! can tell while it reads. What was really transferred is asked of the browser afterwards ([`transferred`]).
+//!
+//! Every file whose SHA-256 is known ([`expect`]) is held against it before anybody gets it. The document names that of the
+//! site's list, and the list names the others' (`docs/threat-model.md`).
 
-use js_sys::{Array, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use leptos::leptos_dom::helpers::IntervalHandle;
 use leptos::prelude::{set_interval_with_handle, window};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
@@ -18,6 +22,9 @@ use web_sys::{
 
 /// Seconds that a server may say nothing before it is given up: a connection that hangs is never told as broken.
 const SILENCE_S: u32 = 30;
+
+/// No file of a site is as large as this; a server that sends more than that is not heard to its end.
+const MOST_BYTES: u32 = 128 << 20;
 
 /// Whether what the browser keeps will do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,10 +57,54 @@ pub(crate) enum FetchError {
         /// The address asked.
         url: String,
     },
+    /// A web page came instead, as many hosts answer for what they don't have.
+    Page {
+        /// The address asked.
+        url: String,
+    },
+    /// Something else came than was published under this name.
+    Altered {
+        /// The address asked.
+        url: String,
+    },
+}
+
+impl FetchError {
+    /// The file, as its host knows it.
+    pub(crate) fn file(&self) -> &str {
+        let (Self::Status { url, .. }
+        | Self::Network { url, .. }
+        | Self::Silence { url }
+        | Self::Page { url }
+        | Self::Altered { url }) = self;
+        path(url)
+    }
+
+    /// Whether another try past the browser's cache may bring what was published: what came was not that.
+    fn may_be_the_cache(&self) -> bool {
+        matches!(self, Self::Page { .. } | Self::Altered { .. })
+    }
 }
 
 thread_local! {
     static BASE: RefCell<String> = const { RefCell::new(String::new()) };
+    /// The SHA-256 that files of the site must have, by their places.
+    static EXPECTED: RefCell<HashMap<String, String>> = RefCell::default();
+}
+
+/// A file's place, without what stands behind it in an address.
+fn path(url: &str) -> &str {
+    url.split('?').next().unwrap_or(url)
+}
+
+/// Says which content a file of the site has: another one is refused from now on.
+pub(crate) fn expect(url: &str, sha256: &str) {
+    EXPECTED.with_borrow_mut(|expected| expected.insert(path(url).to_owned(), sha256.to_lowercase()));
+}
+
+/// Whether it is known which content a file must have.
+pub(crate) fn is_expected(url: &str) -> bool {
+    EXPECTED.with_borrow(|expected| expected.contains_key(path(url)))
 }
 
 /// Says where the site's files are: beside the page, or where an element's script came from. The first to say it counts.
@@ -72,15 +123,36 @@ pub(crate) fn resolve(url: &str) -> String {
     })
 }
 
-/// Fetches `url` (relative to the site) and calls `arrived` with the bytes so far.
+/// Fetches `url` (relative to the site) and calls `arrived` with the bytes so far. What is not what was published is asked of
+/// the server once more, past the browser's cache.
 pub(crate) async fn bytes(
     url: &str,
     source: Source,
     mut arrived: impl FnMut(u64),
 ) -> Result<Uint8Array, FetchError> {
+    match whole(url, source, &mut arrived).await {
+        Err(error) if source == Source::Usual && error.may_be_the_cache() => {
+            leptos::logging::warn!("{error:?}: asking the server itself");
+            whole(url, Source::Server, &mut arrived).await
+        }
+        result => result,
+    }
+}
+
+/// Fetches a text.
+pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError> {
+    // What is no UTF-8 is no text of ours, and what reads it will say so.
+    Ok(String::from_utf8_lossy(&bytes(url, source, |_| ()).await?.to_vec()).into_owned())
+}
+
+async fn whole(url: &str, source: Source, arrived: &mut impl FnMut(u64)) -> Result<Uint8Array, FetchError> {
     let line = Line::new(url)?;
     let network = |error: JsValue| line.broken(&error);
     let response = line.response(source).await?;
+    let kind = response.headers().get("content-type").ok().flatten().unwrap_or_default();
+    if kind.trim_start().to_lowercase().starts_with("text/html") {
+        return Err(FetchError::Page { url: url.to_owned() });
+    }
     let Some(body) = response.body() else { return Ok(Uint8Array::new_with_length(0)) };
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut chunks: Vec<Uint8Array> = Vec::new();
@@ -92,6 +164,11 @@ pub(crate) async fn bytes(
         }
         let chunk: Uint8Array = Reflect::get(&part, &"value".into()).map_err(network)?.unchecked_into();
         total += chunk.length();
+        if total > MOST_BYTES {
+            // Dropping the line would leave it open.
+            line.control.abort();
+            return Err(FetchError::Altered { url: url.to_owned() });
+        }
         chunks.push(chunk);
         arrived(u64::from(total));
     }
@@ -101,14 +178,32 @@ pub(crate) async fn bytes(
         all.set(&chunk, offset);
         offset += chunk.length();
     }
+    let expected = EXPECTED.with_borrow(|expected| expected.get(path(url)).cloned());
+    if let (Some(expected), Some(got)) = (expected, fingerprint(&all).await)
+        && got != expected
+    {
+        return Err(FetchError::Altered { url: url.to_owned() });
+    }
     Ok(all)
 }
 
-/// Fetches a text.
-pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError> {
-    let line = Line::new(url)?;
-    let text = line.response(source).await?.text().map_err(|error| line.broken(&error))?;
-    Ok(line.hear(text).await?.as_string().unwrap_or_default())
+/// Whether a text is the one that must stand at this place; yes where that is not known.
+pub(crate) async fn is_as_expected(url: &str, text: &str) -> bool {
+    let expected = EXPECTED.with_borrow(|expected| expected.get(path(url)).cloned());
+    let Some(expected) = expected else { return true };
+    fingerprint(&Uint8Array::new_from_slice(text.as_bytes())).await.is_none_or(|got| got == expected)
+}
+
+/// The SHA-256 of some bytes; `None` where the browser computes none, which is on pages that did not come over a secure
+/// connection.
+async fn fingerprint(bytes: &Uint8Array) -> Option<String> {
+    let part =
+        |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok().filter(|part| !part.is_undefined());
+    let subtle = part(&part(&window(), "crypto")?, "subtle")?;
+    let digest: Function = part(&subtle, "digest")?.dyn_into().ok()?;
+    let digest: Promise = digest.call2(&subtle, &"SHA-256".into(), bytes).ok()?.dyn_into().ok()?;
+    let digest = Uint8Array::new(&JsFuture::from(digest).await.ok()?).to_vec();
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A request that is given up when nothing is heard of it for too long. Ticks are counted and not time on a clock: a machine

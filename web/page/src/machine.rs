@@ -18,6 +18,11 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 /// The worker's script, beside the page.
 const SCRIPT: &str = "worker.js";
 
+/// The scripts that start a program, by the addresses that they have after so many starts that failed.
+pub(crate) fn scripts(program: &Program, misstarts: u32) -> [String; 2] {
+    [script(SCRIPT, misstarts), script(&program.js, misstarts)]
+}
+
 /// The address of a script after so many starts that failed. Scripts are fetched by the browser, which can't be told to
 /// pass over its cache; another address does it.
 fn script(url: &str, misstarts: u32) -> String {
@@ -27,16 +32,17 @@ fn script(url: &str, misstarts: u32) -> String {
 /// A worker of a script. A browser starts none from another origin than the document's, which an article that shows an element
 /// may well have, and a sandboxed frame always has; there it starts from a line that imports the script, which then imports the
 /// program (the other origin has to allow that: CORS). It is no module, because Chromium starts no module from such a line in
-/// a sandboxed frame.
-fn new_worker(address: &str, options: &WorkerOptions) -> Result<Worker, JsValue> {
+/// a sandboxed frame. Where the script's text is here and known to be the published one, it takes the place of that line.
+fn new_worker(address: &str, text: Option<&Uint8Array>, options: &WorkerOptions) -> Result<Worker, JsValue> {
     let origin = web_sys::Url::new(address)?.origin();
     if window().location().origin()? == origin && window().origin() == origin {
         return Worker::new_with_options(address, options);
     }
-    let line = format!("importScripts({});", serde_json::Value::from(address));
+    let line = || JsValue::from(format!("importScripts({});", serde_json::Value::from(address)));
+    let text = text.map_or_else(line, JsValue::from);
     let kind = web_sys::BlobPropertyBag::new();
     kind.set_type("text/javascript");
-    let blob = web_sys::Blob::new_with_str_sequence_and_options(&Array::of1(&line.into()), &kind)?;
+    let blob = web_sys::Blob::new_with_buffer_source_sequence_and_options(&Array::of1(&text), &kind)?;
     let url = web_sys::Url::create_object_url_with_blob(&blob)?;
     options.set_type(WorkerType::Classic);
     let worker = Worker::new_with_options(&url, options);
@@ -103,11 +109,13 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Starts a worker with a program already fetched and waits until its device is open. Without `patience` it is trusted,
-    /// however long it is silent. `misstarts` counts the starts that failed before this one.
+    /// however long it is silent. `misstarts` counts the starts that failed before this one. `text` is the worker's script, where
+    /// it is known to be the published one.
     pub(crate) async fn start(
         backend: Backend,
         program: &Program,
         wasm: &Uint8Array,
+        text: Option<&Uint8Array>,
         patience: Option<Patience>,
         misstarts: u32,
         tell: impl Fn(Event) + 'static,
@@ -116,8 +124,8 @@ impl Machine {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         options.set_name(&format!("flow-digits {}", backend.id()));
-        let address = crate::fetch::resolve(&script(SCRIPT, misstarts));
-        let worker = new_worker(&address, &options).map_err(broken)?;
+        let [address, js] = scripts(program, misstarts).map(|url| crate::fetch::resolve(&url));
+        let worker = new_worker(&address, text, &options).map_err(broken)?;
         let machine = Self {
             backend,
             inner: Rc::new(RefCell::new(Inner {
@@ -141,7 +149,6 @@ impl Machine {
         // The program is handed over, not copied: a machine that replaces this one gets its own.
         let bytes = wasm.slice(0, wasm.length()).buffer();
         let first = Object::new();
-        let js = crate::fetch::resolve(&script(&program.js, misstarts));
         let _ = Reflect::set(&first, &"js".into(), &js.into());
         let _ = Reflect::set(&first, &"wasm".into(), &bytes);
         let ready = machine.ask("", |answer| matches!(answer, ToPage::Ready { .. }));

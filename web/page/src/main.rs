@@ -53,6 +53,13 @@ fn main() {
     console_error_panic_hook::set_once();
 }
 
+/// Says which content the site's list must have, by its SHA-256. Whoever loads this program calls it first, with what the
+/// document says; the list then says the same of everything else.
+#[wasm_bindgen]
+pub fn trust(site_sha256: &str) {
+    fetch::expect(catalog::SITE, site_sha256);
+}
+
 /// Opens the article in the element `app` of the document.
 #[wasm_bindgen]
 pub fn open() {

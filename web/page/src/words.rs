@@ -1,8 +1,10 @@
 //! Every sentence that a visitor reads when something is not as it should be: what happened, what still works,
 //! what to try. A developer finds the rest in the console.
 
-use crate::fetch::FetchError;
+mod arrivals;
+
 use crate::probe::NoGpu;
+pub(crate) use arrivals::{lists_missing, model_missing, program_missing, study_missing, study_unreadable};
 use protocol::{Backend, Fault, RunEnd};
 
 /// Why there is nothing to show.
@@ -24,17 +26,6 @@ pub(crate) fn gone() -> Failure {
     Failure { title: "Gone", text: String::new() }
 }
 
-/// The site's lists could not be read.
-pub(crate) fn lists_missing(error: &FetchError) -> Failure {
-    Failure {
-        title: "The instrument could not be set up",
-        text: format!(
-            "{} The text below works without it.",
-            fetched(error, "The list of models and programs")
-        ),
-    }
-}
-
 /// The site's lists are not what this page expects.
 pub(crate) fn lists_unreadable(which: &str) -> Failure {
     Failure {
@@ -42,28 +33,6 @@ pub(crate) fn lists_unreadable(which: &str) -> Failure {
         text: format!(
             "The file {which} is not what this page expects; page and files may be of different versions. \
              Loading the page again, past the browser's cache, usually helps."
-        ),
-    }
-}
-
-/// A model could not be fetched.
-pub(crate) fn model_missing(label: &str, error: &FetchError) -> Failure {
-    Failure {
-        title: "The model did not arrive",
-        text: format!(
-            "{} Without it nothing can be drawn. Try again, or choose another model if there is one.",
-            fetched(error, &format!("The model “{label}”"))
-        ),
-    }
-}
-
-/// A program could not be fetched.
-pub(crate) fn program_missing(backend: Backend, error: &FetchError) -> Failure {
-    Failure {
-        title: "The program did not arrive",
-        text: format!(
-            "{} Try again in a moment.",
-            fetched(error, &format!("The program that computes on the {}", backend.label()))
         ),
     }
 }
@@ -445,20 +414,6 @@ pub(crate) fn figure(value: f64) -> String {
 pub(crate) fn size(bytes: u64) -> String {
     let bytes = bytes as f64;
     if bytes >= 1e6 { format!("{:.1} MB", bytes / 1e6) } else { format!("{:.0} kB", bytes / 1e3) }
-}
-
-fn fetched(error: &FetchError, what: &str) -> String {
-    match error {
-        FetchError::Status { status, .. } => {
-            format!("{what} could not be fetched: the server answered {status}.")
-        }
-        FetchError::Network { .. } => {
-            format!("{what} could not be fetched: the connection broke off, or you are offline.")
-        }
-        FetchError::Silence { .. } => {
-            format!("{what} did not arrive: the server has said nothing for half a minute.")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use super::{Conductor, Lists};
 use crate::catalog::{Catalog, Entry, MANIFEST, Program};
-use crate::fetch::FetchError;
-use crate::machine::{Machine, Patience};
+use crate::fetch::{self, FetchError};
+use crate::machine::{Machine, Patience, scripts};
 use crate::probe;
 use crate::session::{About, Wish};
 use crate::settle::settled;
@@ -155,7 +155,7 @@ impl Conductor {
         let running = self.machine(backend);
         let mut needed: Vec<_> = cast.iter().map(|entry| (entry.url(), entry.bytes)).collect();
         if running.is_none() {
-            needed.push((program.wasm.clone(), program.bytes));
+            needed.extend(self.program_files(program));
         }
         let missing = |(url, error): (String, FetchError)| {
             leptos::logging::warn!("{error:?}");
@@ -174,7 +174,8 @@ impl Conductor {
             Some(machine) => machine,
             // The program starts while the models are still coming.
             None => {
-                self.fetched([program.wasm.clone()]).await.map_err(missing)?;
+                let files = self.program_files(program).into_iter().map(|(url, _)| url);
+                self.fetched(files).await.map_err(missing)?;
                 if !self.is_whole(program) {
                     return Err(NoCpu { program: true, failure: words::program_damaged(backend) });
                 }
@@ -191,6 +192,15 @@ impl Conductor {
             }
         }
         Ok(machine)
+    }
+
+    /// What a program's start takes, with the bytes that are announced: the wasm, and the scripts whose content is known. The
+    /// browser fetches scripts by itself, and can't be told what they must be; so they are looked at first. What was looked at
+    /// is in the browser's cache then.
+    fn program_files(&self, program: &Program) -> Vec<(String, u64)> {
+        let scripts = scripts(program, self.0.misstarts.get()).into_iter();
+        let known = scripts.filter(|url| fetch::is_expected(url)).map(|url| (url, 0));
+        std::iter::once((program.wasm.clone(), program.bytes)).chain(known).collect()
     }
 
     /// Whether a program that was fetched has the size that the list announced; one that has not is given up.
@@ -222,10 +232,13 @@ impl Conductor {
         let (engine, program) = (self.0.clone(), program.clone());
         spawn_local(async move {
             let wasm = engine.stock.file(&program.wasm);
+            let misstarts = engine.misstarts.get();
+            let [script, _] = scripts(&program, misstarts);
+            let text = engine.stock.has(&script).then(|| engine.stock.file(&script));
             let hears = engine.clone();
             let hear = move |event| hears.hear(backend, event);
             let machine =
-                Machine::start(backend, &program, &wasm, patience, engine.misstarts.get(), hear).await;
+                Machine::start(backend, &program, &wasm, text.as_ref(), patience, misstarts, hear).await;
             match &machine {
                 Ok(machine) => {
                     engine.machines.borrow_mut().insert(backend.id(), machine.clone());
@@ -276,12 +289,15 @@ impl Conductor {
         let mut needed: Vec<_> = cast.iter().map(|entry| (entry.url(), entry.bytes)).collect();
         needed.extend(unproven.iter().map(|(_, answer_url)| (answer_url.clone(), 0)));
         if running.is_none() {
-            needed.push((program.wasm.clone(), program.bytes));
+            needed.extend(self.program_files(program));
         }
         self.send_for(&needed, shown);
         self.fetched(needed.into_iter().map(|(url, _)| url)).await.map_err(|(_, error)| {
             leptos::logging::warn!("{error:?}");
-            because(words::gpu_missing())
+            because(match error {
+                FetchError::Altered { .. } => words::gpu_damaged(),
+                _ => words::gpu_missing(),
+            })
         })?;
         if running.is_none() && !self.is_whole(program) {
             return Err(because(words::gpu_damaged()));

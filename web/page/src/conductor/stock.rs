@@ -77,6 +77,15 @@ impl Stock {
         self.suspects.borrow_mut().remove(url);
         Ok(text)
     }
+
+    /// A text that came before it was known what it must be; the server's own when it is another one.
+    async fn checked(&self, url: &str, came: Result<String, FetchError>) -> Result<String, FetchError> {
+        match came {
+            Ok(text) if fetch::is_as_expected(url, &text).await => Ok(text),
+            Ok(_) | Err(FetchError::Altered { .. }) => fetch::text(url, Source::Server).await,
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Conductor {
@@ -104,17 +113,27 @@ impl Conductor {
 
     async fn fetch_lists(&self) -> Result<Rc<Lists>, Failure> {
         let stock = &self.0.stock;
-        let (site, manifest) = futures::future::try_join(stock.text(SITE), stock.text(MANIFEST))
-            .await
-            .map_err(|error| words::lists_missing(&error))?;
         let unreadable = |which: &'static str| {
             move |error: serde_json::Error| {
                 leptos::logging::warn!("{which}: {error}");
                 words::lists_unreadable(which)
             }
         };
-        let site: Site = serde_json::from_str(&site).map_err(unreadable(SITE))?;
+        let missing = |error: FetchError| {
+            leptos::logging::warn!("{error:?}");
+            words::lists_missing(&error)
+        };
+        // Both at once; what the first one says of the second is looked at when both are here.
+        let (site, manifest) = futures::future::join(stock.text(SITE), stock.text(MANIFEST)).await;
+        let site: Site = serde_json::from_str(&site.map_err(missing)?).map_err(unreadable(SITE))?;
+        for (file, sha256) in site.vouches_for() {
+            fetch::expect(file, sha256);
+        }
+        let manifest = stock.checked(MANIFEST, manifest).await.map_err(missing)?;
         let catalog: Catalog = serde_json::from_str(&manifest).map_err(unreadable(MANIFEST))?;
+        for (file, sha256) in catalog.vouches_for() {
+            fetch::expect(&file, sha256);
+        }
         Ok(Rc::new(Lists { site, catalog, manifest }))
     }
 
@@ -150,8 +169,12 @@ impl Client {
     fn loading(&self, stock: &Stock) -> Loading {
         let flights = stock.flights.borrow();
         let awaited = self.awaited.borrow();
+        // No more than was announced: a bar that is asked for its files again must not go back.
         let here = |(url, bytes): &(String, u64)| {
-            flights.get(url).map_or(if stock.has(url) { *bytes } else { 0 }, |flight| flight.arrived.get())
+            let arrived = flights
+                .get(url)
+                .map_or(if stock.has(url) { *bytes } else { 0 }, |flight| flight.arrived.get());
+            arrived.min(*bytes)
         };
         Loading {
             arrived: awaited.iter().map(here).sum(),

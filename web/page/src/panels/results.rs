@@ -6,7 +6,7 @@
 use crate::fetch::{self, Source};
 use crate::session::{Change, Session, State};
 use crate::study::{Curve, Part, Point, Study};
-use crate::words::figure;
+use crate::words::{self, figure};
 use flow::plan::SamplePlan;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -115,12 +115,17 @@ pub(crate) fn Results() -> impl IntoView {
     let session = expect_context::<Session>();
     let study = RwSignal::new(None::<Study>);
     let asked = StoredValue::new(false);
+    // How often a reader has asked for them once more.
+    let tries = RwSignal::new(0_u32);
     let ready = Memo::new(move |_| session.state() == State::Done);
+    let missing = RwSignal::new(None::<String>);
     Effect::new(move |_| {
         let Some(url) = session.results.get().filter(|_| ready.get() && !asked.get_value()) else { return };
         asked.set_value(true);
+        let source = if tries.get_untracked() == 0 { Source::Usual } else { Source::Server };
+        tries.track();
         spawn_local(async move {
-            match fetch::text(&url, Source::Usual).await {
+            match fetch::text(&url, source).await {
                 Ok(text) => match Study::parse(&text) {
                     Ok(read) => {
                         let labels = session.catalog.with_untracked(|catalog| {
@@ -129,15 +134,31 @@ pub(crate) fn Results() -> impl IntoView {
                         });
                         study.set(Some(read.with_labels(labels)));
                     }
-                    Err(error) => leptos::logging::warn!("{url}: {error}"),
+                    Err(error) => {
+                        leptos::logging::warn!("{url}: {error}");
+                        missing.set(Some(words::study_unreadable(&url)));
+                    }
                 },
-                Err(error) => leptos::logging::warn!("{error:?}"),
+                Err(error) => {
+                    leptos::logging::warn!("{error:?}");
+                    missing.set(Some(words::study_missing(&error)));
+                }
             }
             session.transferred.set(fetch::transferred());
         });
     });
+    let again = move |_| {
+        missing.set(None);
+        asked.set_value(false);
+        tries.update(|count| *count += 1);
+    };
     view! {
         {move || study.get().map(|study| view! { <Found study=study/> })}
+        {move || missing.get().map(|sentence| view! {
+            <p class="prose" role="status" data-testid="study-missing">
+                {sentence}" "<button type="button" on:click=again data-testid="study-again">"Try again"</button>
+            </p>
+        })}
     }
 }
 

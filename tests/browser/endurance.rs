@@ -1,0 +1,157 @@
+//! Hours of play: a reader who presses at random whatever can be pressed. What the page keeps stays bounded.
+//!
+//! One action stands for ten seconds of a reader's time. The ordinary test plays a quarter of an hour; the whole of eight hours is
+//! `FLOW_DIGITS_ENDURANCE=2880 cargo xtask test --browser`, or that variable beside the command of a single test.
+
+use cross_tests::browser::measure::Kept;
+use cross_tests::browser::{Tab, named};
+use serde_json::Value;
+
+use super::{copied, seal};
+
+/// Actions in an ordinary run: a quarter of an hour at ten seconds each.
+const ACTIONS: usize = 90;
+/// Set to another number of actions.
+const ASKED: &str = "FLOW_DIGITS_ENDURANCE";
+/// How often it is measured.
+const LOOKS: usize = 8;
+
+/// Keeps the memories of WebAssembly where they can be asked for.
+const MEMORIES: &str = "{ const kept = self.memories = []; \
+    const keep = made => { const memory = (made.instance ?? made).exports.memory; if (memory) kept.push(memory); return made }; \
+    for (const name of ['instantiate', 'instantiateStreaming']) { const make = WebAssembly[name]; \
+        WebAssembly[name] = async (...given) => keep(await make.apply(WebAssembly, given)) } }\n";
+
+/// In a worker: tells how many bytes its memories have. Whoever asks hears of those that are still there.
+const TELLING: &str = "new BroadcastChannel('memory').onmessage = ({ data }) => { if (data === 'how much?') \
+    new BroadcastChannel('memory').postMessage({ bytes: self.memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0) }) };\n";
+
+/// The bytes of the page's memories and of the workers'. A worker in a long step answers after it.
+const MUCH: &str = "new Promise(done => { const channel = new BroadcastChannel('memory'); let workers = 0; \
+    channel.onmessage = ({ data }) => { if (data.bytes) { workers += data.bytes; done([sum(), workers]) } }; \
+    const sum = () => memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0); \
+    channel.postMessage('how much?'); setTimeout(() => done([sum(), workers]), 20000) })";
+
+/// The player: a seeded die, and everything that a reader can press. Menus are chosen from, sliders are dragged, pictures are
+/// drawn with the pointer, files are saved (and thrown away here).
+const PLAYER: &str = r#"(() => {
+    let state = 20261125;
+    const die = many => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return Math.floor(state / 4294967296 * many) };
+    const one = all => all[die(all.length)];
+    const seen = what => [...document.querySelectorAll(what)].filter(e => !e.disabled && e.checkVisibility());
+    const tell = (e, name) => e.dispatchEvent(new Event(name, { bubbles: true }));
+    // A saved file is no more than its click; a copy to the clipboard needs a permission that nobody gives here.
+    HTMLAnchorElement.prototype.click = function () { URL.revokeObjectURL(this.href) };
+    const counts = {};
+    const did = what => { counts[what] = (counts[what] ?? 0) + 1 };
+    const press = (what, name) => { const e = one(seen(what)); if (e) { e.click(); did(name) } };
+    const slide = async what => { const e = one(seen(what)); if (!e) return; did('slider');
+        const low = Number(e.min), high = Number(e.max);
+        for (let i = 0; i < 3; i++) { e.value = low + (high - low) * die(101) / 100; tell(e, 'input'); await new Promise(requestAnimationFrame) }
+        tell(e, 'change') };
+    const stroke = async e => { const box = e.getBoundingClientRect();
+        const at = (name, x, y) => e.dispatchEvent(new PointerEvent(name, { bubbles: true, pointerId: 1, isPrimary: true, button: 0, buttons: 1,
+            clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
+        at('pointerdown', 0.3, 0.2);
+        for (let i = 1; i < 6; i++) { at('pointermove', 0.3 + die(40) / 100, 0.2 + i / 10); await new Promise(requestAnimationFrame) }
+        at('pointerup', 0.5, 0.7); did('stroke') };
+    const actions = [
+        () => press('[data-testid=play], [data-testid=compare-play]', 'play'),
+        () => press('[data-testid=new-seed]', 'seed'),
+        () => press('form.controls input[type=radio]', 'choice'),
+        () => press('[data-testid=views] input', 'view'),
+        () => press('[data-testid=story]', 'story'),
+        () => press('[data-testid=compare-add], [data-testid=pane-remove]', 'pane'),
+        () => press('[data-testid=compare] button', 'compare'),
+        () => press('[data-testid=own] button, [data-testid=own] input[type=radio]', 'own'),
+        () => press('[data-testid=save-png], [data-testid=save-gif], [data-testid=save-sprite]', 'save'),
+        () => press('[data-testid=study-table] tbody button', 'study'),
+        () => press('summary', 'fold'),
+        () => press('main button[data-testid=retry], [data-testid=notice] button', 'notice'),
+        () => slide('form.controls input[type=range]'),
+        () => slide('main input[type=range]'),
+        async () => { const e = one(seen('main select')); if (e) { e.selectedIndex = die(e.options.length); tell(e, 'change'); did('menu') } },
+        async () => { const e = seen('[data-testid=board] canvas, canvas[data-testid=board]')[0]; if (e) await stroke(e) },
+        () => { one(seen('section, h2')).scrollIntoView({ behavior: 'instant', block: 'center' }); did('scroll') },
+        () => { history.back(); did('back') },
+        () => { document.querySelector('[data-testid=timeline]')?.dispatchEvent(new KeyboardEvent('keydown', { key: one(['Home', 'End', 'ArrowLeft']), bubbles: true })); did('timeline') },
+    ];
+    // What would take minutes on a processor is made small again, as its reader would in the end.
+    const small = () => { const data = document.querySelector('[data-testid=instrument]').dataset;
+        if (data.state === 'running' || data.state === 'loading') return;
+        const asked = new URLSearchParams(location.search);
+        if (Number(asked.get('count')) > 16 || Number(asked.get('steps')) > 40 || asked.has('tol')) {
+            asked.set('count', 4); asked.set('steps', 4); asked.delete('tol'); asked.set('solver', 'heun');
+            history.replaceState(null, '', '?' + asked); dispatchEvent(new PopStateEvent('popstate')); did('small') } };
+    window.play = async many => { for (let i = 0; i < many; i++) {
+            await one(actions)(); small(); await new Promise(done => setTimeout(done, 60)) } return counts };
+    // Always the same at the end of a stretch: then what is kept can be compared.
+    window.rest = async () => { history.replaceState(null, '', '?backend=cpu&count=4&steps=4&seed=7&model=mnist-unet&solver=heun&guidance=2');
+        dispatchEvent(new PopStateEvent('popstate')); scrollTo(0, 0) };
+    return true
+})()"#;
+
+/// What is kept, in numbers that can be compared.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    kept: Kept,
+    page_bytes: u64,
+    worker_bytes: u64,
+}
+
+#[test]
+fn hours_of_play_leave_the_page_as_large_as_it_was() {
+    let Some((site, program)) = named("hours_of_play") else { return };
+    let actions = std::env::var(ASKED).ok().and_then(|asked| asked.parse().ok()).unwrap_or(ACTIONS);
+    let site = copied(&site);
+    let script = site.path().join("worker.js");
+    let worker = std::fs::read_to_string(&script).unwrap();
+    std::fs::write(&script, format!("{MEMORIES}{TELLING}{worker}")).unwrap();
+    seal(site.path());
+    let mut tab = Tab::new(&program, site.path(), &["--disable-ipc-flooding-protection"]);
+    tab.before_each_page(MEMORIES);
+    tab.open("?backend=cpu&count=4&steps=4&seed=7");
+    tab.picture("seed=7");
+    tab.eval(PLAYER);
+    let mut looks: Vec<Look> = Vec::new();
+    let mut counts = Value::Null;
+    for look in 1..=LOOKS {
+        let until = actions * look / LOOKS;
+        let mut played = actions * (look - 1) / LOOKS;
+        while played < until {
+            let some = (until - played).min(40);
+            counts = tab.eval(&format!("play({some})"));
+            played += some;
+        }
+        tab.eval("rest()");
+        tab.picture("seed=7&digit=any&count=4");
+        // Panes that are out of sight wait until they are seen, and are no work.
+        let works = "[...document.querySelectorAll('main [data-state]')].some(e => ['loading', 'running'].includes(e.dataset.state) && \
+            (box => box.bottom > 0 && box.top < innerHeight)(e.getBoundingClientRect()))";
+        tab.wait("end of all work", &format!("!{works}"));
+        let much: [u64; 2] = serde_json::from_value(tab.eval(MUCH)).unwrap();
+        let seen = Look { kept: tab.kept(), page_bytes: much[0], worker_bytes: much[1] };
+        println!("{played} actions: {seen:?}");
+        looks.push(seen);
+        assert_eq!(tab.complaints(), Vec::<String>::new(), "after {played} actions");
+    }
+    println!("pressed: {counts}");
+    // The first quarter fills what is filled once: caches, models, memories that never shrink.
+    let (quarter, last) = (looks[LOOKS / 4 - 1], looks[LOOKS - 1]);
+    let grew = |what: &str, before: u64, after: u64, factor: f64, more: u64| {
+        let most = (before as f64 * factor) as u64 + more;
+        assert!(after <= most, "{what} grew from {before} to {after}, more than to {most}");
+    };
+    grew("the script's heap", quarter.kept.heap_bytes, last.kept.heap_bytes, 1.25, 2_000_000);
+    grew("nodes", quarter.kept.nodes, last.kept.nodes, 1.25, 1_500);
+    grew("listeners", quarter.kept.listeners, last.kept.listeners, 1.25, 300);
+    grew("the page's memory", quarter.page_bytes, last.page_bytes, 1.5, 16 << 20);
+    grew("the worker's memory", quarter.worker_bytes, last.worker_bytes, 1.5, 64 << 20);
+    assert!(last.kept.workers <= 2, "{} workers", last.kept.workers);
+    assert!(last.worker_bytes > 0 && last.page_bytes > 0, "{last:?}");
+    let pressed = counts.as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>();
+    assert!(
+        pressed as usize * 10 > actions * 7,
+        "only {pressed} of {actions} actions found something to press"
+    );
+}
