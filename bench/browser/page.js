@@ -1,0 +1,140 @@
+// Runs in the page that the bench opens: starts the variants, checks that they agree with our CPU worker, and asks them in turn.
+
+import { Ours } from "./ours.js";
+import { readModel } from "./model.js";
+
+/** Milliseconds that one variant is asked for in one turn, as far as whole evaluations allow. */
+const TURN_MS = 400;
+/** A variant that takes longer than this for one evaluation is not asked for a larger batch. */
+const SLOWEST_MS = 20_000;
+
+class Rival {
+  static async start(file, type, load) {
+    const rival = new Rival();
+    rival.worker = new Worker(file, { type });
+    rival.facts = await rival.ask("load", load);
+    return rival;
+  }
+
+  ask(job, asked) {
+    return new Promise((ok, no) => {
+      this.worker.onerror = (event) => no(new Error(event.message || "the worker did not start"));
+      this.worker.onmessage = ({ data }) => (data.error ? no(new Error(data.error)) : ok(data.result));
+      this.worker.postMessage({ job, ...asked });
+    });
+  }
+
+  answer(asked) {
+    return this.ask("answer", asked);
+  }
+
+  measure(asked) {
+    return this.ask("measure", asked);
+  }
+}
+
+const bytes = async (address) => {
+  const reply = await fetch(address);
+  if (!reply.ok) throw new Error(`${address}: ${reply.status}`);
+  return reply.arrayBuffer();
+};
+
+const within = (ms, what, work) => {
+  let timer;
+  const late = new Promise((_, no) => (timer = setTimeout(() => no(new Error(`${what}: nothing after ${ms / 1000} s`)), ms)));
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+};
+
+/** The greatest difference of two answers; Infinity if one is not a number or they are of different length. */
+export function greatestDifference(a, b) {
+  if (a.length !== b.length || a.length === 0) return Infinity;
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i] - b[i]);
+    if (!(difference <= worst)) worst = Number.isNaN(difference) ? Infinity : difference;
+  }
+  return worst;
+}
+
+async function variants(site, model, log) {
+  const manifest = await (await fetch("/models/manifest.json")).text();
+  const { architecture } = readModel(model);
+  const onnx = await bytes("/made/network.onnx");
+  const ort = (provider) => () => Rival.start("/bench/ort.js", "module", { provider, onnx, architecture });
+  const tf = (backend) => () => Rival.start("/bench/tf.js", "classic", { backend, model });
+  return [
+    ["ours-cpu", () => Ours.start(site.cpu, manifest, model)],
+    ["ort-wasm", ort("wasm")],
+    ["tfjs-wasm", tf("wasm")],
+    ["ours-gpu", () => {
+      if (!site.gpu) throw new Error("the site has no GPU worker");
+      return Ours.start(site.gpu, manifest, model);
+    }],
+    ["ort-webgpu", ort("webgpu")],
+    ["tfjs-webgpu", tf("webgpu")],
+  ];
+}
+
+async function adapter() {
+  const found = await navigator.gpu?.requestAdapter();
+  if (!found) return null;
+  const { vendor, architecture, device, description } = found.info;
+  return [vendor, architecture, device, description].filter(Boolean).join(" ");
+}
+
+/** {adapter, variants: [{id, version, failed, differences: {batch: number}, ms: {batch: [numbers]}}]} */
+export async function bench({ only, batches, turns, tolerance }, log) {
+  const site = await (await fetch("/site.json")).json();
+  const model = await bytes("/models/mnist-unet.safetensors");
+  const found = [];
+  const t = 0.5, expected = new Map();
+  for (const [id, start] of await variants(site, model, log)) {
+    if (only.length && !only.includes(id)) continue;
+    const variant = { id, version: null, failed: null, differences: {}, ms: {} };
+    found.push(variant);
+    try {
+      variant.machine = await within(180_000, "starting", start());
+      variant.version = variant.machine.facts?.version ?? null;
+      for (const batch of batches) {
+        const began = performance.now();
+        const answer = await within(180_000, `a batch of ${batch}`, variant.machine.answer({ batch, t }));
+        if (!expected.has(batch)) expected.set(batch, answer);
+        const difference = greatestDifference(answer, expected.get(batch));
+        variant.differences[batch] = difference;
+        if (!(difference <= tolerance)) throw new Error(`its answer to a batch of ${batch} is ${difference} off, accepted is ${tolerance}`);
+        log(`${id}: batch ${batch}, ${difference.toExponential(1)} off, first answer after ${Math.round(performance.now() - began)} ms`);
+      }
+    } catch (error) {
+      variant.failed = String(error.message ?? error);
+      log(`${id}: ${variant.failed}`);
+    }
+  }
+  const running = found.filter((variant) => !variant.failed);
+  for (const batch of batches) {
+    for (const variant of running) variant.ms[batch] = [];
+    for (let turn = 0; turn < turns; turn++) {
+      // Another one begins each turn.
+      for (let i = 0; i < running.length; i++) {
+        const variant = running[(i + turn) % running.length];
+        if (variant.failed || variant.tooSlow) continue;
+        try {
+          const first = await within(300_000, "an evaluation", variant.machine.measure({ batch, evaluations: 1 }));
+          const evaluations = Math.max(1, Math.min(100, Math.round(TURN_MS / Math.max(first, 0.1))));
+          variant.ms[batch].push(await variant.machine.measure({ batch, evaluations }));
+          if (first > SLOWEST_MS) variant.tooSlow = true;
+        } catch (error) {
+          variant.failed = String(error.message ?? error);
+          log(`${variant.id}: ${variant.failed}`);
+        }
+      }
+    }
+    log(`batch ${batch}: ${running.map(({ id, ms }) => `${id} ${middle(ms[batch])}`).join(", ")}`);
+  }
+  const report = found.map(({ machine, tooSlow, ...rest }) => rest);
+  return { adapter: await adapter(), variants: report };
+}
+
+const middle = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted.length ? `${sorted[sorted.length >> 1].toFixed(2)} ms` : "none";
+};
