@@ -108,10 +108,14 @@ def unet(architecture, weights):
     middle = [f"middle.{b}" for b in range(architecture["middle_blocks"])]
     up = [f"up.{l}.blocks.{b}" for l in range(len(channels) - 1) for b in range(architecture["up_blocks"])]
     order = down + middle + up
-    widths = [weights[f"{block}.conv1.weight"].shape[0] for block in order for _ in range(2)]
-    sizes = g.constant("modulation_widths", np.array(widths, np.int64))
-    parts = g.add("Split", [modulation, sizes], outputs=len(widths), axis=1)
-    modulations = {block: parts[2 * i : 2 * i + 2] for i, block in enumerate(order)}
+    # A slice a block rather than one split into all: WebGPU lends a shader only so many buffers.
+    modulations, at = {}, 0
+    for name in order:
+        out = weights[f"{name}.conv1.weight"].shape[0]
+        ends = [g.constant(f"at_{end}", np.array([end], np.int64)) for end in (at, at + 2 * out, 1)]
+        part = g.add("Slice", [modulation, ends[0], ends[1], ends[2]])
+        modulations[name] = g.add("Split", [part], outputs=2, axis=1, num_outputs=2)
+        at += 2 * out
 
     def block(name, x, side):
         out = weights[f"{name}.conv1.weight"].shape[0]

@@ -5,8 +5,8 @@ import { readModel } from "./model.js";
 
 /** Milliseconds that one variant is asked for in one turn, as far as whole evaluations allow. */
 const TURN_MS = 400;
-/** A variant that takes longer than this for one evaluation is not asked for a larger batch. */
-const SLOWEST_MS = 20_000;
+/** Evaluations of a turn at most. */
+const MOST = 100;
 
 class Rival {
   static async start(file, type, load) {
@@ -56,7 +56,7 @@ export function greatestDifference(a, b) {
   return worst;
 }
 
-async function variants(site, model, log) {
+async function variants(site, model) {
   const manifest = await (await fetch("/models/manifest.json")).text();
   const { architecture } = readModel(model);
   const onnx = await bytes("/made/network.onnx");
@@ -82,57 +82,78 @@ async function adapter() {
   return [vendor, architecture, device, description].filter(Boolean).join(" ");
 }
 
-/** {adapter, variants: [{id, version, failed, differences: {batch: number}, ms: {batch: [numbers]}}]} */
-export async function bench({ only, batches, turns, tolerance }, log) {
+/**
+ * {adapter, groups: [{variants: [{id, version, failed, differences: {batch: number}, ms: {batch: [numbers]}}]}]}
+ *
+ * A group is {only, batches, turns}: its variants take turns, so that what else the machine does meets them alike. Every answer
+ * is compared with that of our CPU worker, which must run.
+ */
+export async function bench({ groups, tolerance }, log) {
   const site = await (await fetch("/site.json")).json();
   const model = await bytes("/models/mnist-unet.safetensors");
-  const found = [];
+  const all = new Map(await variants(site, model));
+  const machines = new Map(), found = [];
   const t = 0.5, expected = new Map();
-  for (const [id, start] of await variants(site, model, log)) {
-    if (only.length && !only.includes(id)) continue;
-    const variant = { id, version: null, failed: null, differences: {}, ms: {} };
-    found.push(variant);
-    try {
-      variant.machine = await within(180_000, "starting", start());
-      variant.version = variant.machine.facts?.version ?? null;
-      for (const batch of batches) {
-        const began = performance.now();
-        const answer = await within(180_000, `a batch of ${batch}`, variant.machine.answer({ batch, t }));
-        if (!expected.has(batch)) expected.set(batch, answer);
-        const difference = greatestDifference(answer, expected.get(batch));
-        variant.differences[batch] = difference;
-        if (!(difference <= tolerance)) throw new Error(`its answer to a batch of ${batch} is ${difference} off, accepted is ${tolerance}`);
-        log(`${id}: batch ${batch}, ${difference.toExponential(1)} off, first answer after ${Math.round(performance.now() - began)} ms`);
+  const reference = await within(180_000, "our CPU worker", all.get("ours-cpu")());
+  machines.set("ours-cpu", reference);
+  for (const { only, batches, turns } of groups) {
+    const list = [];
+    for (const id of only) {
+      const variant = { id, version: null, failed: null, differences: {}, ms: {} };
+      list.push(variant);
+      try {
+        if (!machines.has(id)) machines.set(id, await within(180_000, "starting", all.get(id)()));
+        const machine = machines.get(id);
+        variant.version = machine.facts?.version ?? null;
+        for (const batch of batches) {
+          if (!expected.has(batch)) expected.set(batch, await reference.answer({ batch, t }));
+          const began = performance.now();
+          const answer = await within(300_000, `a batch of ${batch}`, machine.answer({ batch, t }));
+          const difference = greatestDifference(answer, expected.get(batch));
+          variant.differences[batch] = Math.min(difference, Number.MAX_VALUE);
+          if (!(difference <= tolerance)) {
+            variant.disagrees = true;
+            throw new Error(`its answer to a batch of ${batch} is ${difference} off; accepted is ${tolerance}`);
+          }
+          const took = Math.round(performance.now() - began);
+          log(`${id}: batch ${batch}, ${difference.toExponential(1)} off, first answer after ${took} ms`);
+        }
+      } catch (error) {
+        variant.failed = firstLine(error);
+        log(`${id}: ${variant.failed}`);
       }
-    } catch (error) {
-      variant.failed = String(error.message ?? error);
-      log(`${id}: ${variant.failed}`);
     }
+    await taken(list.filter((variant) => !variant.failed), machines, batches, turns, log);
+    found.push({ variants: list });
   }
-  const running = found.filter((variant) => !variant.failed);
+  return { adapter: await adapter(), groups: found };
+}
+
+/** Asks the variants in turn, another one first each time, and notes the mean of each turn. */
+async function taken(running, machines, batches, turns, log) {
   for (const batch of batches) {
     for (const variant of running) variant.ms[batch] = [];
     for (let turn = 0; turn < turns; turn++) {
-      // Another one begins each turn.
       for (let i = 0; i < running.length; i++) {
         const variant = running[(i + turn) % running.length];
-        if (variant.failed || variant.tooSlow) continue;
+        if (variant.failed) continue;
+        const machine = machines.get(variant.id);
         try {
-          const first = await within(300_000, "an evaluation", variant.machine.measure({ batch, evaluations: 1 }));
-          const evaluations = Math.max(1, Math.min(100, Math.round(TURN_MS / Math.max(first, 0.1))));
-          variant.ms[batch].push(await variant.machine.measure({ batch, evaluations }));
-          if (first > SLOWEST_MS) variant.tooSlow = true;
+          // The first evaluation warms up, and says how many fit into a turn.
+          const first = await within(300_000, "an evaluation", machine.measure({ batch, evaluations: 1 }));
+          const evaluations = Math.max(1, Math.min(MOST, Math.round(TURN_MS / Math.max(first, 0.1))));
+          variant.ms[batch].push(await within(300_000, "a turn", machine.measure({ batch, evaluations })));
         } catch (error) {
-          variant.failed = String(error.message ?? error);
+          variant.failed = firstLine(error);
           log(`${variant.id}: ${variant.failed}`);
         }
       }
     }
     log(`batch ${batch}: ${running.map(({ id, ms }) => `${id} ${middle(ms[batch])}`).join(", ")}`);
   }
-  const report = found.map(({ machine, tooSlow, ...rest }) => rest);
-  return { adapter: await adapter(), variants: report };
 }
+
+const firstLine = (error) => String(error?.message ?? error).split("\n")[0];
 
 const middle = (values) => {
   const sorted = [...values].sort((a, b) => a - b);

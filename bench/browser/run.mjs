@@ -31,6 +31,10 @@ const server = createServer((request, response) => {
     response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>bench</title>");
     return;
   }
+  if (request.url === "/favicon.ico") {
+    response.writeHead(204).end();
+    return;
+  }
   const file = place(request.url);
   try {
     if (!file || !statSync(file).isFile()) throw new Error("no file");

@@ -62,8 +62,10 @@ function unet({ architecture, tensors }) {
   };
   // `order` sorts the outputs: depth-to-space takes a channel's four parts side by side here, and one after another in TF.js.
   const conv = (name, stride = 1, order = null) => {
-    let w = tf.transpose(tensor(`${name}.weight`), [2, 3, 1, 0]), b = tensor(`${name}.bias`);
-    if (order) [w, b] = [tf.gather(w, order, 3), tf.gather(b, order)];
+    const turned = tf.transpose(tensor(`${name}.weight`), [2, 3, 1, 0]);
+    const w = order ? tf.gather(turned, tf.tensor1d(order, "int32"), 3) : turned;
+    const bias = tensors.get(`${name}.bias`).values;
+    const b = tf.tensor1d(order ? order.map((i) => bias[i]) : bias);
     const pad = w.shape[0] >> 1;
     const edges = pad === 0 ? "valid" : stride === 1 ? "same" : [[0, 0], [pad, pad], [pad, pad], [0, 0]];
     return (x) => tf.fused.conv2d({ x, filter: w, bias: b, strides: stride, pad: edges });
@@ -97,7 +99,7 @@ function unet({ architecture, tensors }) {
   const shrink = pairs.map((_, l) => conv(`shrink.${l}`, 2));
   const grow = pairs.map((_, l) => {
     const out = tensors.get(`grow.${l}.bias`).shape[0] / 4;
-    return conv(`grow.${l}`, 1, tf.tensor1d(range(4 * out, (i) => (i % out) * 4 + Math.floor(i / out)), "int32"));
+    return conv(`grow.${l}`, 1, range(4 * out, (i) => (i % out) * 4 + Math.floor(i / out)));
   });
   const norm = groupNorm("norm"), input = conv("input"), output = conv("output");
   const time1 = linear("time1"), time2 = linear("time2"), modulation = linear("modulation");
