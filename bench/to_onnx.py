@@ -9,35 +9,14 @@ part of what is timed. The batch is free; the runtime may fix it.
 """
 
 import argparse
-import json
-import struct
-from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from model_file import read_model
+
 OPSET = 21
-
-
-def tensors(path):
-    """The architecture and every tensor of a model file, as float32."""
-    data = Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    architecture = json.loads(header.pop("__metadata__")["flow-digits.architecture"])
-    types = {"F32": np.float32, "F16": np.float16, "I8": np.int8}
-    raw = {}
-    for name, entry in header.items():
-        start, end = (8 + length + offset for offset in entry["data_offsets"])
-        raw[name] = np.frombuffer(data[start:end], types[entry["dtype"]]).reshape(entry["shape"])
-    full = {}
-    for name, values in raw.items():
-        if name.endswith(".scale"):
-            continue
-        scale = raw.get(f"{name}.scale", np.float32(1))
-        full[name] = values.astype(np.float32) * scale
-    return architecture, full
 
 
 class Graph:
@@ -187,7 +166,7 @@ def main():
     parser.add_argument("model", help="the model file, .safetensors")
     parser.add_argument("onnx", help="the file to write")
     arguments = parser.parse_args()
-    model = unet(*tensors(arguments.model))
+    model = unet(*read_model(arguments.model))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, arguments.onnx)
 

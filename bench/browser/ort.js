@@ -11,6 +11,7 @@ async function session(batch) {
       executionProviders: [provider],
       graphOptimizationLevel: "all",
       freeDimensionOverrides: { batch },
+      logSeverityLevel: 3,
       enableCpuMemArena: true,
       enableMemPattern: true,
     }));

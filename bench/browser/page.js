@@ -75,7 +75,8 @@ async function variants(site, model) {
   ];
 }
 
-async function adapter() {
+/** The graphics adapter in words; null where there is none. */
+export async function adapter() {
   const found = await navigator.gpu?.requestAdapter();
   if (!found) return null;
   const { vendor, architecture, device, description } = found.info;
@@ -83,7 +84,7 @@ async function adapter() {
 }
 
 /**
- * {adapter, groups: [{variants: [{id, version, failed, differences: {batch: number}, ms: {batch: [numbers]}}]}]}
+ * {groups: [{variants: [{id, version, failed, differences: {batch: number}, ms: {batch: [numbers]}}]}]}
  *
  * A group is {only, batches, turns}: its variants take turns, so that what else the machine does meets them alike. Every answer
  * is compared with that of our CPU worker, which must run.
@@ -126,7 +127,7 @@ export async function bench({ groups, tolerance }, log) {
     await taken(list.filter((variant) => !variant.failed), machines, batches, turns, log);
     found.push({ variants: list });
   }
-  return { adapter: await adapter(), groups: found };
+  return { groups: found };
 }
 
 /** Asks the variants in turn, another one first each time, and notes the mean of each turn. */

@@ -47,15 +47,34 @@ const server = createServer((request, response) => {
 });
 await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
 
-const browser = await chromium.launch({ executablePath: asked.chrome, args: asked.flags });
-const page = await browser.newPage();
-page.on("console", (message) => console.error(`    ${message.text()}`));
-await page.goto(`http://127.0.0.1:${server.address().port}/empty`);
+// A real adapter if there is one, else the one that Chromium brings: a program on the CPU.
+const flags = {
+  hardware: ["--no-sandbox", "--enable-unsafe-webgpu", "--enable-features=Vulkan"],
+  software: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
+};
+const softwareNames = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
+async function open(args) {
+  const browser = await chromium.launch({ executablePath: asked.chrome, args });
+  const page = await browser.newPage();
+  page.on("console", (message) => console.error(`    ${message.text()}`));
+  await page.goto(`http://127.0.0.1:${server.address().port}/empty`);
+  const adapter = await page.evaluate(async () => (await import("/bench/page.js")).adapter());
+  return { browser, page, adapter };
+}
+
+let { browser, page, adapter } = await open(flags.hardware);
+if (!adapter || softwareNames.test(adapter)) {
+  await browser.close();
+  ({ browser, page, adapter } = await open(flags.software));
+}
+const software = softwareNames.test(adapter ?? "");
+const groups = [asked.cpu, ...(adapter ? [software ? asked.software : asked.gpu] : [])];
 const found = await page.evaluate(async (ask) => {
   const { bench } = await import("/bench/page.js");
   return bench(ask, (line) => console.log(line));
-}, asked.ask);
-const result = { browser: `Chromium ${browser.version()}`, ...found };
+}, { groups, tolerance: asked.tolerance });
+const result = { browser: `Chromium ${browser.version()}`, adapter, software, ...found };
 await browser.close();
 server.close();
 console.log(JSON.stringify(result));
