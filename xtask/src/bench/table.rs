@@ -94,7 +94,8 @@ pub(super) fn browser(found: &browser::Found, programs: &str) -> Result<Vec<Stri
             (_, adapter) => format!("### Through WebGPU ({})\n", adapter.as_deref().unwrap_or_default()),
         };
         sections.push(title);
-        sections.push(group_table(group));
+        let rivals = if i == 0 { &[RIVAL][..] } else { &[RIVAL, "ort-webgpu"] };
+        sections.push(group_table(group, rivals));
     }
     if found.adapter.is_none() {
         sections.push(
@@ -104,20 +105,32 @@ pub(super) fn browser(found: &browser::Found, programs: &str) -> Result<Vec<Stri
     Ok(sections)
 }
 
-fn group_table(group: &[Variant]) -> String {
-    let mut lines = vec![
-        "| | batch | least ms | median ms | time over onnxruntime-web, wasm | greatest difference |"
-            .to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
+/// The times of variants that took turns with each other, beside those of each of the `rivals` that ran.
+fn group_table(group: &[Variant], rivals: &[&str]) -> String {
+    let rivals: Vec<&Variant> = rivals
+        .iter()
+        .filter_map(|id| group.iter().find(|variant| variant.id == *id && variant.failed.is_none()))
+        .collect();
+    let mut head = "| | batch | least ms | median ms |".to_owned();
+    for rival in &rivals {
+        head += &format!(" time over {} | least over least |", label(&rival.id));
+    }
+    let columns = head.matches('|').count();
+    let mut lines = vec![head + " greatest difference |", "|---".repeat(columns) + "|"];
     let batches: BTreeSet<usize> = group.iter().flat_map(|variant| variant.ms.keys().copied()).collect();
-    let rival = group.iter().find(|variant| variant.id == RIVAL);
     for batch in batches {
         for variant in group {
             let Some(times) = variant.ms.get(&batch).filter(|times| !times.is_empty()) else { continue };
             let spread = Spread::of(times.iter().copied());
-            let ratio =
-                rival.and_then(|rival| rival.ms.get(&batch)).map(|theirs| Spread::ratio(times, theirs));
+            let name: Vec<&str> =
+                [Some(label(&variant.id)), variant.version.as_deref()].into_iter().flatten().collect();
+            let (least, median) = (ms(spread.least), ms(spread.median));
+            let mut line = format!("| {} | {batch} | {least} | {median} |", name.join(" "));
+            for rival in &rivals {
+                let theirs = rival.ms.get(&batch).map_or(&[][..], Vec::as_slice);
+                let least = spread.least / Spread::of(theirs.iter().copied()).least;
+                line += &format!(" {} | {} |", Spread::ratio(times, theirs).as_ratio(), ms(least));
+            }
             let difference = match variant.id.as_str() {
                 "ours-cpu" => "compared with".to_owned(),
                 _ => variant
@@ -125,14 +138,7 @@ fn group_table(group: &[Variant]) -> String {
                     .get(&batch)
                     .map_or("-".to_owned(), |difference| format!("{difference:.0e}")),
             };
-            lines.push(format!(
-                "| {} {} | {batch} | {} | {} | {} | {difference} |",
-                label(&variant.id),
-                variant.version.as_deref().unwrap_or_default(),
-                ms(spread.least),
-                ms(spread.median),
-                ratio.map_or("-".to_owned(), Spread::as_ratio),
-            ));
+            lines.push(format!("{line} {difference} |"));
         }
     }
     for variant in group {
@@ -243,10 +249,13 @@ mod tests {
             {"variants":[{"id":"ort-wasm","ms":{}},{"id":"ours-gpu","failed":"no adapter","ms":{}}]}]}"#;
         let found = browser::read(&line.replace('\n', " ")).unwrap();
         let text = browser(&found, "`a.wasm`").unwrap().join("\n");
-        assert!(text.contains("| flow-digits, CPU worker (Burn Flex)  | 1 | 4.00 | 5.00 | 1.25 (1.00 to 1.50) | compared with |"), "{text}");
+        let ours = "| flow-digits, CPU worker (Burn Flex) | 1 | 4.00 | 5.00 | 1.25 (1.00 to 1.50) | 1.00 | compared with |";
+        assert!(text.contains(ours), "{text}");
+        let theirs = "| onnxruntime-web, wasm 1.30.0 | 1 | 4.00 | 4.00 | 1.00 (1.00 to 1.00) | 1.00 | 7e-6 |";
+        assert!(text.contains(theirs), "{text}");
         assert!(
-            text.contains("| onnxruntime-web, wasm 1.30.0 | 1 | 4.00 | 4.00 | 1.00 (1.00 to 1.00) | 7e-6 |"),
-            "{text}"
+            text.contains("|---|---|---|---|---|---|---|\n| flow-digits"),
+            "as many columns below as above: {text}"
         );
         assert!(text.contains("flow-digits, GPU worker (Burn WGPU) did not run: no adapter"), "{text}");
         assert!(
