@@ -24,6 +24,7 @@ fn files(ending: &str) -> Vec<PathBuf> {
         "web",
         "tests",
         "xtask",
+        "bench",
         "docs",
         "README.md",
         "CHANGELOG.md",

@@ -57,6 +57,15 @@ pub enum Command {
   cargo xtask test --lint          formatting and clippy too, as in CI
   cargo xtask test --wgpu          also compare with this machine's GPU")]
     Test(crate::test::Asked),
+    /// Time evaluations beside onnxruntime-web, TensorFlow.js and PyTorch, into docs/results/bench.md
+    ///
+    /// All evaluate the same trained network and must agree first. Needs Node.js with npm, Chromium, and a Python; the packages
+    /// of others are installed at pinned versions into ~/.cache/flow-digits/tools/bench.
+    #[command(after_help = "Examples:
+  cargo xtask bench --python ~/torch/bin/python    everything, after the release builds
+  cargo xtask bench --only browser --site dist     the workers of a finished site, in Chromium
+  cargo xtask bench --only native --turns 5        the trainer beside PyTorch")]
+    Bench(crate::bench::Asked),
     /// Find or install the tools of the web build, and say where they are
     Tools,
     /// Vouch for a built site's files as they are now, after models were added to it by hand

@@ -1,5 +1,6 @@
 //! The project's commands, run as `cargo xtask COMMAND`. The same ones serve newcomers, contributors and CI.
 
+pub mod bench;
 pub mod build;
 pub mod cli;
 pub mod demo;

@@ -26,6 +26,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Build { fast } => xtask::build::build(&paths, flavor(fast))?,
         Command::Test(asked) => return xtask::test::test(&paths, asked),
+        Command::Bench(asked) => xtask::bench::bench(&paths, &asked)?,
         Command::Tools => {
             xtask::tools::Tools::ready(&paths, true, || ())?;
             xtask::tools::report(&paths)?;

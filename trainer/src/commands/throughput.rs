@@ -12,7 +12,8 @@ const EXAMPLES: &str = "\
 Examples:
   flow-digits throughput recipes/mnist-unet.toml
   flow-digits throughput recipes/mnist-unet.toml --threads 1 --batch 16 --json
-  flow-digits throughput recipes/mnist-unet.toml --against \"python3 docs/throughput/pytorch.py\"
+  flow-digits throughput recipes/mnist-unet.toml --against \"python3 bench/torch_bench.py\"
+  flow-digits throughput recipes/mnist-unet.toml --weights public/models/mnist-unet.safetensors --evaluations-only
 
 Synthetic images; nothing is written. With --against the two take turns, and the ratio is that of each turn's medians.";
 
@@ -36,13 +37,24 @@ pub(crate) struct Args {
     /// Threads on the CPU, of both [default: all]
     #[arg(long, value_parser = value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
-    /// A program that times the same network: run with RECIPE --json --batch N --steps N --warm-up N --threads N
+    /// A model file of the recipe's network, to evaluate instead of the untrained one; answers are compared then
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Evaluations, and no training steps
+    #[arg(long)]
+    evaluations_only: bool,
+    /// A program that times the same network: run with RECIPE --json --batch N --steps N --warm-up N --threads N, and with
+    /// --weights FILE and --evaluations-only where they are given
     #[arg(long, value_name = "COMMAND")]
     against: Option<String>,
     /// As JSON, with every time
     #[arg(long)]
     json: bool,
 }
+
+/// How this program was built: overflow checks cost time.
+const BUILD: &str =
+    if cfg!(debug_assertions) { "built as for tests, with overflow checks" } else { "release build" };
 
 /// Steps of a turn that are not timed.
 const WARM_UP: usize = 2;
@@ -64,6 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         warm_up: WARM_UP,
         turns: args.turns as usize,
         threads,
+        weights: args.weights.clone(),
+        evaluations_only: args.evaluations_only,
     };
     let bar = super::part_bar("timing");
     let turns = args.turns;
@@ -73,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     bar.finish_and_clear();
     if args.json {
         let value = json!({
-            "processor": processor(), "threads": threads, "measured": found,
+            "processor": processor(), "build": BUILD, "threads": threads, "measured": found,
             "ratios": found.ratios().map(|[train, evaluation]| json!({"training": train, "evaluation": evaluation})),
         });
         trainer::outln!("{}", serde_json::to_string_pretty(&value)?);
@@ -100,6 +114,9 @@ fn print(found: &Measured, threads: usize) {
         for (what, spread) in
             [("training step", all(|turn| &turn.train_ms)), ("evaluation", all(|turn| &turn.evaluation_ms))]
         {
+            if spread.median.is_nan() {
+                continue;
+            }
             trainer::outln!(
                 "  {what:22} {:9.1} ms ({:.1} to {:.1}), {:.1} images/s",
                 spread.median,
@@ -109,14 +126,21 @@ fn print(found: &Measured, threads: usize) {
             );
         }
     }
-    trainer::outln!("parts of our training step");
-    for (phase, spread) in &found.phases {
+    if found.phases.iter().any(|(_, spread)| !spread.median.is_nan()) {
+        trainer::outln!("parts of our training step");
+    }
+    for (phase, spread) in found.phases.iter().filter(|(_, spread)| !spread.median.is_nan()) {
         trainer::outln!("  {phase:22} {:9.1} ms ({:.1} to {:.1})", spread.median, spread.low, spread.high);
     }
     if let Some(ratios) = found.ratios() {
         trainer::outln!("ours over theirs, images/s");
         for (what, ratio) in ["training", "evaluation"].iter().zip(ratios) {
-            trainer::outln!("  {what:22} {:9.2} ({:.2} to {:.2})", ratio.median, ratio.low, ratio.high);
+            if !ratio.median.is_nan() {
+                trainer::outln!("  {what:22} {:9.2} ({:.2} to {:.2})", ratio.median, ratio.low, ratio.high);
+            }
         }
+    }
+    if let Some(difference) = found.difference {
+        trainer::outln!("greatest difference of the answers: {difference:.1e}");
     }
 }

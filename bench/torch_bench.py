@@ -1,11 +1,13 @@
 """The U-Net of models/src/unet.rs in PyTorch, trained and sampled on synthetic images, to compare speeds with.
 
-    flow-digits throughput recipes/mnist-unet.toml --against "python3 docs/throughput/pytorch.py"
+    flow-digits throughput recipes/mnist-unet.toml --against "python3 bench/torch_bench.py"
 
-or alone: python3 docs/throughput/pytorch.py recipes/mnist-unet.toml. Needs PyTorch and Python 3.11. The sizes, the batch and
-the optimizer's settings come from the recipe. Each step does what the trainer's does: a batch on its path, forwards and
-backwards, the norm of the whole gradient and clipping by it, AdamW, the average of the weights. With --json the last line is
-what `flow-digits throughput` reads: {"name", "parameters", "threads", "train_ms": [...], "evaluation_ms": [...]}.
+or alone: python3 bench/torch_bench.py recipes/mnist-unet.toml. Needs Python 3.11 and what bench/requirements-torch.txt lists. The
+sizes, the batch and the optimizer's settings come from the recipe; with --weights the network that is evaluated is that of a
+model file, and its answer to a fixed question comes along, for `flow-digits` to compare. Each step does what the trainer's
+does: a batch on its path, forwards and backwards, the norm of the whole gradient and clipping by it, AdamW, the average of the
+weights. With --json the last line is what `flow-digits throughput` reads: {"name", "parameters", "threads",
+"train_ms": [...], "evaluation_ms": [...], "answer": [...]}.
 """
 
 import argparse
@@ -15,9 +17,12 @@ import statistics
 import time
 import tomllib
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from model_file import read_model
 
 
 class Residual(nn.Module):
@@ -86,7 +91,7 @@ class UNet(nn.Module):
 
     def forward(self, x, t, labels):
         half = self.width // 2
-        frequencies = 1000 * torch.exp(-math.log(10000) * torch.arange(half) / half)
+        frequencies = 1000 * torch.exp(-math.log(10000) * torch.arange(half, device=t.device) / half)
         angles = t[:, None] * frequencies
         time = self.time2(F.silu(self.time1(torch.cat([angles.cos(), angles.sin()], dim=1))))
         modulations, at = self.modulation(F.silu(time + self.classes(labels))), 0
@@ -111,6 +116,26 @@ class UNet(nn.Module):
         return F.pixel_shuffle(self.output(F.silu(self.norm(h))), self.patch)
 
 
+def load(network, path):
+    """Puts a model file's weights (docs/model-format.md) into the network. Its linear layers are turned."""
+    _, tensors = read_model(path)
+    linear = {name for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    weights = {}
+    for name, values in tensors.items():
+        # down.0.blocks.1.conv1.weight is down.0.1.conv1.weight here; gamma and beta have other names, and the classes.
+        name = name.replace(".blocks.", ".").replace(".gamma", ".weight").replace(".beta", ".bias")
+        name = f"classes.{name.removeprefix('class.')}" if name.startswith("class.") else name
+        turned = name.removesuffix(".weight") in linear and name.endswith(".weight")
+        weights[name] = torch.from_numpy(np.ascontiguousarray(values.T if turned else values))
+    network.load_state_dict(weights)
+
+
+def question(count):
+    """What `flow-digits` asks, too: throughput.rs."""
+    numbers = np.arange(count, dtype=np.uint32) * np.uint32(2654435761)
+    return numbers.astype(np.float32) / np.float32(2**30) - np.float32(2)
+
+
 def timed(work, steps, warm_up):
     """Milliseconds of each of so many calls, after some that are not counted."""
     found = []
@@ -128,12 +153,16 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--weights", help="a model file of the recipe's network, to evaluate")
+    parser.add_argument("--evaluations-only", action="store_true")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with open(args.recipe, "rb") as file:
         recipe = tomllib.load(file)
     if args.threads:
         torch.set_num_threads(args.threads)
+    torch.set_default_device(args.device)
     torch.manual_seed(1)
     train, sizes = recipe["train"], recipe["architecture"]
     batch = args.batch or train["batch"]
@@ -160,14 +189,23 @@ def main():
 
     x, t, labels = torch.randn(shape), torch.full([batch], 0.5), torch.arange(batch) % classes
 
+    # Read back to the host, as ours is.
     @torch.inference_mode()
     def evaluate():
-        network(x, t, labels)
+        network(x, t, labels).cpu()
 
-    train_ms = timed(step, args.steps, args.warm_up)
+    train_ms = [] if args.evaluations_only else timed(step, args.steps, args.warm_up)
+    answer = []
+    if args.weights:
+        load(network, args.weights)
+        asked = torch.from_numpy(question(math.prod(shape))).reshape(shape).to(args.device)
+        with torch.inference_mode():
+            answer = network(asked, t, labels).flatten().tolist()
     evaluation_ms = timed(evaluate, args.steps, args.warm_up)
+    on = "" if args.device == "cpu" else f", {torch.cuda.get_device_name()}"
     found = {
-        "name": f"PyTorch {torch.__version__}",
+        "name": f"PyTorch {torch.__version__}{on}",
+        "answer": answer,
         "parameters": sum(p.numel() for p in parameters),
         "threads": torch.get_num_threads(),
         "train_ms": train_ms,
@@ -178,6 +216,8 @@ def main():
         return
     print(f"{found['name']}, {found['threads']} threads, {found['parameters']} parameters, batch {batch}")
     for what, times in [("training step", train_ms), ("evaluation", evaluation_ms)]:
+        if not times:
+            continue
         median = statistics.median(times)
         print(f"{what}: {median:.1f} ms ({min(times):.1f} to {max(times):.1f}), {1000 * batch / median:.1f} images/s")
 
