@@ -5,7 +5,7 @@
 
 use crate::data::DataSet;
 use crate::recipe::Normalization;
-use crate::train::{Checkpoint, State, latest};
+use crate::train::{Checkpoint, State, as_exported, latest};
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use flow::guidance::Guidance;
@@ -147,6 +147,7 @@ impl Source {
         let recipe = checkpoint.recipe()?;
         if let Some(coder) = &recipe.autoencoder {
             let decoder = checkpoint.load_average(coder.network.init(device))?;
+            let decoder = as_exported(decoder, recipe.train.levels);
             let classes = recipe.dataset.classes().len();
             let (name, dataset) = (recipe.name.clone(), recipe.dataset);
             let origin = Origin::Checkpoint(Box::new(checkpoint));
@@ -156,6 +157,7 @@ impl Source {
             format!("{} is a run of a classifier; a velocity model is needed here", path.display())
         })?;
         let network = checkpoint.load_average(architecture.init(device))?;
+        let network = as_exported(network, recipe.train.levels);
         let decoder = match &recipe.latent {
             Some(_) => Some(open_autoencoder(&checkpoint.run().join(AUTOENCODER), device)?.1),
             None => None,

@@ -26,6 +26,7 @@ mod step;
 pub mod timing;
 
 pub use autoencoder_task::AutoencoderTask;
+pub(crate) use round::as_exported;
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
 pub use find_rate::{RatePoint, RateSpan, Rates, find_rate};
 pub use flow_task::FlowTask;
@@ -306,7 +307,7 @@ fn steps<T: Task>(
             tell(&mut metrics, &mut tracker, line)?;
 
             if let Some(wish) = plan.early_stop.as_ref().filter(|w| state.step.is_multiple_of(w.every)) {
-                match task.quality(&average.model, wish, &run.device) {
+                match task.quality(&round::as_exported(average.model.clone(), plan.levels), wish, &run.device) {
                     Ok(Some(measured)) => {
                         let line = measurement(&measured, state.step);
                         progress.report(&line);
@@ -335,7 +336,8 @@ fn steps<T: Task>(
             // After the checkpoint, and never fatal: a preview is not worth a training.
             if state.step.is_multiple_of(recipe.output.report_every) || state.step == plan.steps || exhausted
             {
-                match task.report(&average.model, state.step, &run.dir, &run.device) {
+                let shown = round::as_exported(average.model.clone(), plan.levels);
+                match task.report(&shown, state.step, &run.dir, &run.device) {
                     Ok(mut report) => {
                         report.insert("step".into(), json!(state.step));
                         progress.report(&report);

@@ -4,12 +4,37 @@
 //!
 //! scale = max |w| / levels over an output channel, w <- round(w / scale) scale; as `model-export` writes them.
 
-use burn::module::{ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
-/// Rounds every weight of two or more dimensions.
+/// Rounds every weight of two or more dimensions of a module with gradients.
 pub(super) struct Round {
     pub(super) levels: u8,
+}
+
+/// A module without gradients with the weights that its exported file will hold; as it is where nothing is rounded.
+pub(crate) fn as_exported<M: Module>(model: M, levels: Option<u8>) -> M {
+    match levels {
+        Some(levels) => model.map(&mut Plain { levels }),
+        None => model,
+    }
+}
+
+struct Plain {
+    levels: u8,
+}
+
+impl ModuleMapper for Plain {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D < 2 { param } else { param.map(|weights| rounded(weights, self.levels)) }
+    }
+}
+
+fn rounded<const D: usize>(weights: Tensor<D>, levels: u8) -> Tensor<D> {
+    let outputs = if D == 2 { 1 } else { 0 };
+    let largest = (0..D).filter(|&axis| axis != outputs).fold(weights.clone().abs(), Tensor::max_dim);
+    let scale = largest.clamp_min(1e-30) / f64::from(levels);
+    (weights / scale.clone()).round() * scale
 }
 
 impl ModuleMapper for Round {
@@ -17,14 +42,9 @@ impl ModuleMapper for Round {
         if D < 2 {
             return param;
         }
-        let levels = f64::from(self.levels);
         param.map(|weights| {
             let now = weights.clone().inner();
-            let outputs = if D == 2 { 1 } else { 0 };
-            let largest = (0..D).filter(|&axis| axis != outputs).fold(now.clone().abs(), Tensor::max_dim);
-            let scale = largest.clamp_min(1e-30) / levels;
-            let rounded = (now.clone() / scale.clone()).round() * scale;
-            weights + Tensor::from_inner(rounded - now)
+            weights + Tensor::from_inner(rounded(now.clone(), self.levels) - now)
         })
     }
 }
@@ -32,11 +52,10 @@ impl ModuleMapper for Round {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::module::Module;
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::{Device, Distribution};
 
-    fn rounded(linear: Linear, levels: u8) -> Linear {
+    fn in_training(linear: Linear, levels: u8) -> Linear {
         linear.map(&mut Round { levels })
     }
 
@@ -45,7 +64,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let linear: Linear = LinearConfig::new(6, 5).init(&device);
         let x = Tensor::<2>::random([4, 6], Distribution::Normal(0.0, 1.0), &device);
-        let loss = rounded(linear.clone(), 3).forward(x.clone()).sum();
+        let loss = in_training(linear.clone(), 3).forward(x.clone()).sum();
         let gradients = loss.backward();
         let got = linear.weight.val().grad(&gradients).unwrap().into_data();
         let want = x.inner().sum_dim(0).transpose().repeat_dim(1, 5).into_data();
@@ -55,8 +74,10 @@ mod tests {
     #[test]
     fn weights_become_whole_multiples_of_their_outputs_scale() {
         let linear = LinearConfig::new(9, 4).init(&Device::flex().autodiff());
-        let of = |linear: &Linear| linear.weight.val().inner().into_data().try_to_vec::<f32>().unwrap();
-        let (before, after) = (of(&linear), of(&rounded(linear, 7)));
+        let of = |linear: &Linear| linear.weight.val().into_data().try_to_vec::<f32>().unwrap();
+        let (before, after) = (of(&linear), of(&in_training(linear.clone(), 7)));
+        assert_eq!(of(&as_exported(linear.valid(), Some(7))), of(&in_training(linear.clone(), 7).valid()));
+        assert_eq!(of(&as_exported(linear.valid(), None)), before);
         for output in 0..4 {
             let column = |all: &[f32]| (0..9).map(|input| all[input * 4 + output]).collect::<Vec<_>>();
             let (before, after) = (column(&before), column(&after));
