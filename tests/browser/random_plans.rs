@@ -15,7 +15,9 @@ const PLANS: usize = 1_500;
 /// Set to another number.
 const ASKED: &str = "FLOW_DIGITS_PLANS";
 /// So many at once.
-const AT_ONCE: usize = 250;
+const AT_ONCE: usize = 50;
+/// After so many it is said how long they took.
+const TOLD: usize = 5_000;
 /// One in so many goes through an element's attributes as well.
 const ELEMENTS: usize = 5;
 
@@ -92,6 +94,7 @@ fn plans_at_random_through_the_address_are_taken_or_refused_in_words() {
     let picture = tab.picture("seed=7");
     tab.eval(THROUGH_THE_PAGE);
     let mut die = Die::seeded(20_261_127);
+    let began = std::time::Instant::now();
     let (many, mut ran, mut refused) = (asked(PLANS), 0, 0);
     while ran < many {
         // A `#` would end the query, and what a browser takes for another address is not ours.
@@ -102,6 +105,9 @@ fn plans_at_random_through_the_address_are_taken_or_refused_in_words() {
         for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
             refused += usize::from(holds(text, seen));
             ran += 1;
+        }
+        if ran % TOLD == 0 {
+            println!("{ran} after {} s", began.elapsed().as_secs());
         }
         assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
     }
@@ -132,6 +138,7 @@ fn plans_at_random_through_an_elements_attributes_are_taken_or_refused_in_words(
         tab.eval("document.querySelector('flow-digits').sample({ model: 'mnist-unet' })")["pixels"].clone();
     tab.eval(THROUGH_AN_ELEMENT);
     let mut die = Die::seeded(20_261_128);
+    let began = std::time::Instant::now();
     let (many, mut ran, mut refused) = (asked(PLANS) / ELEMENTS, 0, 0);
     while ran < many {
         let some: Vec<String> = (0..AT_ONCE.min(many - ran)).map(|_| die.query()).collect();
@@ -146,6 +153,9 @@ fn plans_at_random_through_an_elements_attributes_are_taken_or_refused_in_words(
         for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
             refused += usize::from(holds(text, seen));
             ran += 1;
+        }
+        if ran % TOLD == 0 {
+            println!("{ran} after {} s", began.elapsed().as_secs());
         }
         assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
     }
