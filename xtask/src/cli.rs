@@ -57,6 +57,29 @@ pub enum Command {
   cargo xtask test --lint          formatting and clippy too, as in CI
   cargo xtask test --wgpu          also compare with this machine's GPU")]
     Test(crate::test::Asked),
+    /// Run the fuzz targets under libFuzzer; needs a nightly compiler and cargo-fuzz, and says how to get them
+    #[command(after_help = "Examples:
+  cargo xtask fuzz                        every target, a million runs each
+  cargo xtask fuzz model_file --runs 10000000")]
+    Fuzz {
+        /// The target [default: all of them]
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::fuzz::TARGETS.map(|target| target.name)))]
+        target: Option<String>,
+        /// Executions of each
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u64,
+    },
+    /// Kill a training at random moments, half of them in saves, and see that it always resumes to the same bytes
+    #[command(after_help = "Example:
+  cargo xtask torment --kills 300")]
+    Torment {
+        /// How often
+        #[arg(long, default_value_t = 300)]
+        kills: u64,
+        /// Seed of the moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Find or install the tools of the web build, and say where they are
     Tools,
     /// Raw, gzip and brotli bytes of every file of a built site

@@ -30,6 +30,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             xtask::tools::Tools::ready(&paths, true, || ())?;
             xtask::tools::report(&paths)?;
         }
+        Command::Fuzz { target, runs } => xtask::fuzz::fuzz(&paths, target.as_deref(), runs)?,
+        Command::Torment { kills, seed } => xtask::torment::torment(&paths, kills, seed)?,
         Command::Size { folder } => xtask::size::size(&paths, folder.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -96,10 +96,7 @@ pub(crate) const STORIES: &[Story] = &[
                with 24). Give both four, and the teacher without guidance has the smaller FID (3.2), the student more digits that are \
                read as asked (99.5% against 98.1%).",
         evaluations: 1,
-        panes: &[
-            pane("mnist-unet", "euler", "linear", "1"),
-            pane("mnist-few", "euler", "linear", "1"),
-        ],
+        panes: &[pane("mnist-unet", "euler", "linear", "1"), pane("mnist-few", "euler", "linear", "1")],
     },
     Story {
         id: "coupling",
