@@ -19,7 +19,7 @@ impl Draw {
     }
 
     /// The next one.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -28,7 +28,7 @@ impl Draw {
 
     /// The next one below `end`; 0 when there is none.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        (self.number() % end.max(1) as u64) as usize
     }
 }
 
@@ -39,7 +39,7 @@ pub fn blunt(bytes: &mut Vec<u8>, draw: &mut Draw, tokens: &[Vec<u8>]) {
         let end = (at + 1 + draw.below(12)).min(bytes.len());
         match draw.below(6) {
             0 if !bytes.is_empty() => bytes[at] ^= 1 << draw.below(8),
-            1 if !bytes.is_empty() => bytes[at] = draw.next() as u8,
+            1 if !bytes.is_empty() => bytes[at] = draw.number() as u8,
             2 => drop(bytes.drain(at..end)),
             3 => {
                 let piece = bytes[at..end].to_vec();

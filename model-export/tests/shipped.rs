@@ -26,7 +26,7 @@ fn shipped() -> (ManifestEntry, Vec<u8>, usize) {
 }
 
 /// Does this for each number below `end`, on all processors; each has its own copy of the file.
-fn for_each(end: usize, bytes: &[u8], act: impl Fn(&mut Vec<u8>, usize) + Sync) {
+fn for_each(end: usize, bytes: &[u8], act: impl Fn(&mut [u8], usize) + Sync) {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

@@ -149,7 +149,8 @@ fn the_worker_refuses_every_damaged_copy_by_name_and_goes_on() {
     );
     assert!(2 * loaded < copies.len(), "{loaded} of {} were loaded", copies.len());
 
-    let [say, _, what] = &damage(&mut tab, &[json!({})])[0];
+    let said = damage(&mut tab, &[json!({})]);
+    let [say, _, what] = &said[0];
     assert_eq!(say, "loaded", "the same worker and the model as it is: {what}");
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
