@@ -84,7 +84,11 @@ fn pane(text: &str) -> Result<SamplePlan, String> {
 }
 
 #[cfg(test)]
-#[allow(dead_code, unreachable_pub, reason = "the fuzz targets' own, of which only the changes of bytes are used")]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the fuzz targets' own, of which only the changes of bytes are used"
+)]
 #[path = "../../../fuzz/src/mutate.rs"]
 mod mutate;
 
