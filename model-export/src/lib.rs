@@ -12,7 +12,7 @@
 //! - [`write`] and [`read`]: a [`Header`] and named `f32` tensors to bytes and back, in one [`Precision`].
 //! - [`ModelFile::check`]: names and shapes against an architecture.
 //! - [`manifest`]: which models ship, with byte sizes and SHA-256.
-//! - `write_atomically` (native only): a file that matters is written beside itself and renamed.
+//! - `write_atomically` and `write_all_atomically` (native only): what matters is written beside itself and renamed.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod atomic;
@@ -25,7 +25,7 @@ mod reader;
 mod writer;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use atomic::write_atomically;
+pub use atomic::{write_all_atomically, write_atomically};
 pub use container::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS};
 pub use error::{ReadError, WriteError};
 pub use header::{Conditioning, FORMAT, Header, ImageSpec, Kind, Normalization};

@@ -29,6 +29,7 @@ macro_rules! tab {
 mod accessible;
 mod addresses;
 mod compare;
+mod damaged;
 mod easel;
 mod embed;
 mod endurance;

@@ -16,7 +16,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use flow::plan::SamplePlan;
 use model_export::manifest::{DataSetEntry, Manifest, ManifestEntry, SelfTest, sha256_hex};
 use model_export::{
-    Conditioning, FORMAT, Header, ImageSpec, Kind, MOST_LEVELS, Precision, TensorF32, write_atomically,
+    Conditioning, FORMAT, Header, ImageSpec, Kind, MOST_LEVELS, Precision, TensorF32, write_all_atomically,
+    write_atomically,
 };
 use models::{Autoencoder, AutoencoderArchitecture, AutoencoderConfig, Encoded, Weights};
 use serde_json::{Value, json};
@@ -153,16 +154,15 @@ pub fn export_velocity(
     Ok(Exported { path, bytes: bytes.len(), precision, findings })
 }
 
-/// Writes a model's files, and the manifest last.
+/// Writes a model's files and the manifest, all of them or none; the manifest gets its name last.
 fn write_all(options: &ExportOptions, entry: ManifestEntry, files: &[(PathBuf, &Vec<u8>)]) -> Result<()> {
     std::fs::create_dir_all(&options.dir)
         .with_context(|| format!("cannot create {}", options.dir.display()))?;
     let manifest = updated(&options.dir, entry, options.default)?.to_text().into_bytes();
     let last = [(options.dir.join("manifest.json"), &manifest)];
-    for (path, bytes) in files.iter().chain(&last) {
-        write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    let files: Vec<(&Path, &[u8])> =
+        files.iter().chain(&last).map(|(path, bytes)| (path.as_path(), bytes.as_slice())).collect();
+    write_all_atomically(&files).context("the model was not exported")
 }
 
 /// Evaluates each precision that is in question, under each guidance; nothing without a judge.

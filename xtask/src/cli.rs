@@ -66,6 +66,29 @@ pub enum Command {
   cargo xtask bench --only browser --site dist     the workers of a finished site, in Chromium
   cargo xtask bench --only native --turns 5        the trainer beside PyTorch")]
     Bench(crate::bench::Asked),
+    /// Run the fuzz targets under libFuzzer; needs a nightly compiler and cargo-fuzz, and says how to get them
+    #[command(after_help = "Examples:
+  cargo xtask fuzz                        every target, a million runs each
+  cargo xtask fuzz model_file --runs 10000000")]
+    Fuzz {
+        /// The target [default: all of them]
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::fuzz::TARGETS.map(|target| target.name)))]
+        target: Option<String>,
+        /// Executions of each
+        #[arg(long, default_value_t = 1_000_000)]
+        runs: u64,
+    },
+    /// Kill a training at random moments, half of them in saves, and see that it always resumes to the same bytes
+    #[command(after_help = "Example:
+  cargo xtask torment --kills 300")]
+    Torment {
+        /// How often
+        #[arg(long, default_value_t = 300)]
+        kills: u64,
+        /// Seed of the moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Find or install the tools of the web build, and say where they are
     Tools,
     /// Vouch for a built site's files as they are now, after models were added to it by hand

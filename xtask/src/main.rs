@@ -32,6 +32,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             xtask::tools::report(&paths)?;
         }
         Command::Seal { folder } => xtask::seal::seal(&folder.unwrap_or_else(|| paths.dist()))?,
+        Command::Fuzz { target, runs } => xtask::fuzz::fuzz(&paths, target.as_deref(), runs)?,
+        Command::Torment { kills, seed } => xtask::torment::torment(&paths, kills, seed)?,
         Command::Size { folder } => xtask::size::size(&paths, folder.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -226,12 +226,17 @@ impl Run<'_> {
     }
 
     fn select_native(&self, cargo: &mut Command) {
-        for package in NATIVE {
-            cargo.args(["--package", package]);
-        }
+        select_native(cargo);
         if self.asked.wgpu {
             cargo.args(["--features", "cross-tests/wgpu"]);
         }
+    }
+}
+
+/// Selects all that is built natively: always all of it, so that nothing is built twice.
+pub(crate) fn select_native(cargo: &mut Command) {
+    for package in NATIVE {
+        cargo.args(["--package", package]);
     }
 }
 

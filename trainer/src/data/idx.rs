@@ -30,13 +30,23 @@ pub struct Idx {
 /// # Errors
 /// A file that cannot be read, a damaged gzip stream, or one that unpacks to more than 1 GiB.
 pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, DataError> {
-    let io = |source| DataError::Io { path: path.to_owned(), source };
-    let stored = fs::read(path).map_err(io)?;
+    let stored = fs::read(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+    unpack(stored, path)
+}
+
+/// The bytes that were stored, unpacked if they are gzip. `path` is for messages only.
+///
+/// # Errors
+/// A damaged gzip stream, or one that unpacks to more than 1 GiB.
+pub fn unpack(stored: Vec<u8>, path: &Path) -> Result<Vec<u8>, DataError> {
     if !stored.starts_with(&GZIP_MAGIC) {
         return Ok(stored);
     }
     let mut bytes = Vec::new();
-    MultiGzDecoder::new(stored.as_slice()).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    MultiGzDecoder::new(stored.as_slice())
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(malformed(
             path,

@@ -26,13 +26,13 @@ mod step;
 pub mod timing;
 
 pub use autoencoder_task::AutoencoderTask;
-pub(crate) use round::as_exported;
 pub use checkpoint::{Checkpoint, CheckpointError, State, latest};
 pub use find_rate::{RatePoint, RateSpan, Rates, find_rate};
 pub use flow_task::FlowTask;
 pub use images::Latents;
 pub use judge_task::{JudgeTask, accuracy};
 pub use quality::Best;
+pub(crate) use round::as_exported;
 pub use schedule::learning_rate;
 pub use start::Start;
 
@@ -307,7 +307,8 @@ fn steps<T: Task>(
             tell(&mut metrics, &mut tracker, line)?;
 
             if let Some(wish) = plan.early_stop.as_ref().filter(|w| state.step.is_multiple_of(w.every)) {
-                match task.quality(&round::as_exported(average.model.clone(), plan.levels), wish, &run.device) {
+                match task.quality(&round::as_exported(average.model.clone(), plan.levels), wish, &run.device)
+                {
                     Ok(Some(measured)) => {
                         let line = measurement(&measured, state.step);
                         progress.report(&line);

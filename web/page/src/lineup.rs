@@ -84,6 +84,15 @@ fn pane(text: &str) -> Result<SamplePlan, String> {
 }
 
 #[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the fuzz targets' own, of which only the changes of bytes are used"
+)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::stories::STORIES;
@@ -117,5 +126,30 @@ mod tests {
             let refused = Lineup::parse(fragment).unwrap().unwrap_err();
             assert!(refused.contains(named), "{fragment}: {refused}");
         }
+    }
+
+    #[test]
+    fn any_fragment_is_a_comparison_that_reads_back_or_is_refused_in_words() {
+        let tokens = mutate::tokens(include_str!("../../../fuzz/dictionaries/plan.dict"));
+        let fragments: Vec<String> = STORIES.iter().map(|story| story.lineup().fragment()).collect();
+        let mut outcomes = [0; 3];
+        for seed in 0..20_000 {
+            let mut draw = mutate::Draw::new(seed);
+            let mut bytes = fragments[draw.below(fragments.len())].clone().into_bytes();
+            mutate::blunt(&mut bytes, &mut draw, &tokens);
+            let text = String::from_utf8_lossy(&bytes);
+            outcomes[match Lineup::parse(&text) {
+                None => 0,
+                Some(Ok(lineup)) => {
+                    assert_eq!(Lineup::parse(&lineup.fragment()), Some(Ok(lineup)), "{text}");
+                    1
+                }
+                Some(Err(words)) => {
+                    assert!(words.starts_with("The comparison in the address is not shown: "), "{words}");
+                    2
+                }
+            }] += 1;
+        }
+        assert!(outcomes.iter().all(|count| *count > 0), "the changes reach one side only: {outcomes:?}");
     }
 }

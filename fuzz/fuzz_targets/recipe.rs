@@ -1,0 +1,8 @@
+//! libFuzzer on recipes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzz::recipe::check(bytes);
+});
