@@ -11,7 +11,7 @@ use std::fmt::Debug;
 /// See the module. Whether it is a message.
 pub fn check(bytes: &[u8]) -> bool {
     let message = same::<ToWorker>(bytes) | same::<ToPage>(bytes);
-    let looks = Looks { image: [1, 2, 2], latent: bytes.len() % 5 == 0, mean: 0.5, std: 0.25 };
+    let looks = Looks { image: [1, 2, 2], latent: bytes.len().is_multiple_of(5), mean: 0.5, std: 0.25 };
     let count = bytes.len() / 4;
     match start::numbers(bytes, count) {
         Ok(numbers) => {
@@ -23,7 +23,7 @@ pub fn check(bytes: &[u8]) -> bool {
         }
         Err(_) => assert_ne!(bytes.len() % 4, 0),
     }
-    assert_eq!(start::pictures(&looks, bytes, count).is_ok(), !looks.latent && bytes.len() % 4 == 0);
+    assert_eq!(start::pictures(&looks, bytes, count).is_ok(), !looks.latent && bytes.len().is_multiple_of(4));
     assert_eq!(start::picture_and_mask(&looks, bytes).is_ok(), !looks.latent && bytes.len() == 8);
     message
 }
