@@ -21,11 +21,14 @@ const TOLD: usize = 5_000;
 /// One in so many goes through an element's attributes as well.
 const ELEMENTS: usize = 5;
 
-/// Keeps runs from the worker, while `window.idle` is true.
+/// Keeps runs from the worker, while `window.idle` is true. A worker that hears of none answers none, and after a second would be
+/// replaced by another one: that timer is left out as well.
 const IDLE: &str = "{ const post = Worker.prototype.postMessage; Worker.prototype.postMessage = function (...given) { \
     const [text] = Array.isArray(given[0]) ? given[0] : ['']; \
     if (window.idle && /\"say\":\"(sample|invert)\"/.test(text)) return; \
-    return post.apply(this, given) } }";
+    return post.apply(this, given) }; \
+    const wait = window.setTimeout; window.setTimeout = (call, ms, ...given) => \
+        window.idle && ms === 1000 ? 0 : wait(call, ms, ...given) }";
 
 /// Gives each address to the page as back and forward do, and tells what the page makes of it: what the browser made of the text,
 /// what stands in the address afterwards, what is said, and whether the page is still there.
