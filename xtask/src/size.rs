@@ -24,7 +24,7 @@ struct Part {
 const PARTS: [Part; 4] = [
     Part {
         name: "page",
-        limit: 430_000,
+        limit: 415_000,
         before: true,
         holds: |file, _| {
             ["index.html", "start.js", "site.json", "models/manifest.json"].contains(&file)
@@ -33,7 +33,7 @@ const PARTS: [Part; 4] = [
     },
     Part {
         name: "CPU worker",
-        limit: 450_000,
+        limit: 380_000,
         before: true,
         holds: |file, _| file == "worker.js" || file.starts_with("workers/cpu-"),
     },
@@ -46,8 +46,8 @@ const PARTS: [Part; 4] = [
     },
 ];
 
-/// The most bytes until the first digits.
-const UNTIL_FIRST: u64 = 1_290_000;
+/// The most bytes until the first digits. Wanted are 900 kB.
+const UNTIL_FIRST: u64 = 1_210_000;
 
 /// One file: its name, and its bytes as it is, by gzip and by Brotli.
 struct Row {

@@ -168,7 +168,7 @@ impl Builder<'_> {
             bindgen.args(["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"]);
             run::run(bindgen.arg(scratch).arg(&compiled), output)?;
             std::fs::rename(scratch.join(format!("{name}_bg.wasm")), scratch.join(format!("{name}.wasm")))?;
-            self.optimize(&scratch.join(format!("{name}.wasm")), "-O3", output)
+            self.optimize(&scratch.join(format!("{name}.wasm")), &["-O2", "--converge"], output)
         })?;
         let (js, wasm) = (folder.join(format!("{name}.js")), folder.join(format!("{name}.wasm")));
         let hash = short(&digest(&[&std::fs::read(&js)?, &std::fs::read(&wasm)?]));
@@ -231,11 +231,11 @@ impl Builder<'_> {
     }
 
     /// Optimizes in place, where this flavor wants it and wasm-opt is there.
-    fn optimize(&self, wasm: &Path, level: &str, output: &Output) -> Result<()> {
+    fn optimize(&self, wasm: &Path, passes: &[&str], output: &Output) -> Result<()> {
         let Some(wasm_opt) = self.optimizer() else { return Ok(()) };
         let smaller = wasm.with_extension("smaller");
         let mut command = Command::new(wasm_opt);
-        command.arg(level).args(WASM_FEATURES).arg(wasm).arg("--output").arg(&smaller);
+        command.args(passes).args(WASM_FEATURES).arg(wasm).arg("--output").arg(&smaller);
         run::run(&mut command, output)?;
         std::fs::rename(&smaller, wasm)?;
         Ok(())

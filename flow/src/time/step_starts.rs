@@ -43,7 +43,7 @@ impl Rule for StepStarts {
     }
 
     fn sample(&self, values: &[f64], rng: &mut dyn RngCore) -> f64 {
-        let (n, first) = (values[0], values[1]);
+        let (n, first) = (values[0].round(), values[1]);
         let u = open_unit(rng);
         if n < 2.0 || u < first {
             return BEGINNING;
@@ -53,7 +53,7 @@ impl Rule for StepStarts {
     }
 
     fn cdf(&self, values: &[f64], t: f64) -> f64 {
-        let (n, first) = (values[0], values[1]);
+        let (n, first) = (values[0].round(), values[1]);
         if t <= BEGINNING {
             return 0.0;
         }
