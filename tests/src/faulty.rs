@@ -31,7 +31,14 @@ const TYPES: [(&str, &str); 7] = [
     ("webmanifest", "application/manifest+json"),
 ];
 
-type Wrongs = Arc<Mutex<BTreeMap<String, Wrong>>>;
+type Wrongs = Arc<Mutex<Known>>;
+
+/// What is wrong with which file, and how often each was sent.
+#[derive(Default)]
+struct Known {
+    wrongs: BTreeMap<String, Wrong>,
+    sent: BTreeMap<String, usize>,
+}
 
 /// The server; it ends with the process.
 pub struct Faulty {
@@ -66,16 +73,21 @@ impl Faulty {
 
     /// From now on this is wrong with a file, named by its place in the folder.
     pub fn fail(&self, file: &str, wrong: Wrong) {
-        lock(&self.wrongs).insert(file.to_owned(), wrong);
+        lock(&self.wrongs).wrongs.insert(file.to_owned(), wrong);
     }
 
     /// From now on all is well.
     pub fn mend(&self) {
-        lock(&self.wrongs).clear();
+        lock(&self.wrongs).wrongs.clear();
+    }
+
+    /// How often a file was sent, or what was to be sent of it.
+    pub fn sent(&self, file: &str) -> usize {
+        lock(&self.wrongs).sent.get(file).copied().unwrap_or(0)
     }
 }
 
-fn lock(wrongs: &Wrongs) -> MutexGuard<'_, BTreeMap<String, Wrong>> {
+fn lock(wrongs: &Wrongs) -> MutexGuard<'_, Known> {
     wrongs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -93,7 +105,7 @@ fn answer(mut stream: &TcpStream, site: &Path, wrongs: &Wrongs) -> std::io::Resu
     }
     let path = path.split('?').next().unwrap_or_default().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
-    let wrong = lock(wrongs).get(path).copied();
+    let wrong = lock(wrongs).wrongs.get(path).copied();
     let inside = !path.split('/').any(|part| part == "..");
     let file: PathBuf = site.join(path);
     let (mut status, mut kind, mut body) = match std::fs::read(&file).ok().filter(|_| inside) {
@@ -124,6 +136,7 @@ fn answer(mut stream: &TcpStream, site: &Path, wrongs: &Wrongs) -> std::io::Resu
     }
     stream.write_all(&body)?;
     stream.flush()?;
+    *lock(wrongs).sent.entry(path.to_owned()).or_default() += 1;
     stream.shutdown(std::net::Shutdown::Write)
 }
 
