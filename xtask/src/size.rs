@@ -40,7 +40,7 @@ const PARTS: [Part; 4] = [
     Part { name: "first model", limit: 420_000, before: true, holds: |file, first| file == first },
     Part {
         name: "GPU worker",
-        limit: 2_250_000,
+        limit: 1_500_000,
         before: false,
         holds: |file, _| file.starts_with("workers/gpu-"),
     },

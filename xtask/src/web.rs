@@ -168,7 +168,9 @@ impl Builder<'_> {
             bindgen.args(["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"]);
             run::run(bindgen.arg(scratch).arg(&compiled), output)?;
             std::fs::rename(scratch.join(format!("{name}_bg.wasm")), scratch.join(format!("{name}.wasm")))?;
-            self.optimize(&scratch.join(format!("{name}.wasm")), &["-O2", "--converge"], output)
+            // Over and over until nothing gets smaller: minutes for the large one, and worth them for the small one alone.
+            let passes: &[&str] = if backend == Backend::Cpu { &["-O2", "--converge"] } else { &["-O2"] };
+            self.optimize(&scratch.join(format!("{name}.wasm")), passes, output)
         })?;
         let (js, wasm) = (folder.join(format!("{name}.js")), folder.join(format!("{name}.wasm")));
         let hash = short(&digest(&[&std::fs::read(&js)?, &std::fs::read(&wasm)?]));
