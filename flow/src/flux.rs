@@ -11,6 +11,7 @@
 //!
 //! Both point from loss to gain. Rows count downwards, and so do arrows.
 
+use crate::real;
 use std::f64::consts::PI;
 
 /// A field of numbers on rows and columns.
@@ -109,7 +110,7 @@ impl Cosines {
     fn new(n: usize) -> Self {
         let entry = |k: usize, i: usize| {
             let scale = if k == 0 { 1.0 / n as f64 } else { 2.0 / n as f64 };
-            libm::sqrt(scale) * libm::cos(PI * k as f64 * (i as f64 + 0.5) / n as f64)
+            libm::sqrt(scale) * real::cos(PI * k as f64 * (i as f64 + 0.5) / n as f64)
         };
         Self { n, table: (0..n * n).map(|i| entry(i / n, i % n)).collect() }
     }
@@ -119,7 +120,7 @@ impl Cosines {
     }
 
     fn value(&self, k: usize) -> f64 {
-        2.0 * libm::cos(PI * k as f64 / self.n as f64) - 2.0
+        2.0 * real::cos(PI * k as f64 / self.n as f64) - 2.0
     }
 }
 

@@ -4,6 +4,8 @@
 //! two Gaussian noises passes through a middle that is too short by sqrt 2, such as no model was trained on; on the sphere the
 //! length goes evenly from one's to the other's. By `libm`, so that the trainer and a browser draw the same bits.
 
+use crate::real;
+
 /// Noises whose angle is smaller than this, or that point away from each other, are mixed along the straight line.
 const LEAST_SINE: f64 = 1e-6;
 
@@ -19,9 +21,9 @@ pub fn slerp(a: &[f32], b: &[f32], s: f64) -> Vec<f32> {
         |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     let lengths = libm::sqrt(inner(a, a) * inner(b, b));
     let angle = if lengths > 0.0 { libm::acos((inner(a, b) / lengths).clamp(-1.0, 1.0)) } else { 0.0 };
-    let (from, to) = match libm::sin(angle) {
+    let (from, to) = match real::sin(angle) {
         sine if sine < LEAST_SINE => (1.0 - s, s),
-        sine => (libm::sin((1.0 - s) * angle) / sine, libm::sin(s * angle) / sine),
+        sine => (real::sin((1.0 - s) * angle) / sine, real::sin(s * angle) / sine),
     };
     a.iter().zip(b).map(|(a, b)| (from * f64::from(*a) + to * f64::from(*b)) as f32).collect()
 }

@@ -20,6 +20,7 @@ pub mod interpolation;
 pub mod inversion;
 pub mod likelihood;
 pub mod noise;
+pub mod number;
 pub mod path;
 pub mod plan;
 pub mod schedule;
@@ -27,6 +28,7 @@ pub mod solver;
 pub mod state;
 pub mod time;
 
+mod real;
 mod special;
 
 pub use error::Error;

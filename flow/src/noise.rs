@@ -4,6 +4,7 @@
 //! were asked for; Box-Muller in f64 with `libm`, rounded to f32 at the very end.
 
 use crate::rand_core::{RngCore, SeedableRng};
+use crate::real;
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::TAU;
 use std::ops::Range;
@@ -86,7 +87,7 @@ pub(crate) fn standard_normal(rng: &mut dyn RngCore) -> f64 {
 fn normal_pair(rng: &mut dyn RngCore) -> (f64, f64) {
     let radius = libm::sqrt(-2.0 * libm::log(open_unit(rng)));
     let angle = TAU * open_unit(rng);
-    (radius * libm::cos(angle), radius * libm::sin(angle))
+    (radius * real::cos(angle), radius * real::sin(angle))
 }
 
 #[cfg(test)]

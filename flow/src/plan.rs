@@ -12,6 +12,7 @@ use crate::error::nearest;
 use crate::field::Field;
 use crate::guidance::{At, Conditional, Guidance, Guided};
 use crate::integrate::{Options, Stepping};
+use crate::number;
 use crate::schedule::{KnotTable, Schedule};
 use crate::solver::Solver;
 use std::fmt;
@@ -197,8 +198,8 @@ impl SamplePlan {
             );
             return Err(refuse("tol", value, &accepts));
         }
-        match value.parse() {
-            Ok(tolerance) if TOLERANCES.contains(&tolerance) => Ok(tolerance),
+        match number::parse(value) {
+            Some(tolerance) if TOLERANCES.contains(&tolerance) => Ok(tolerance),
             _ => {
                 let accepts = format!("a number from {:e} to {}", TOLERANCES.start(), TOLERANCES.end());
                 Err(refuse("tol", value, &accepts))

@@ -9,6 +9,7 @@
 //! all parameters are printed.
 
 use crate::error::{Error, nearest};
+use crate::number;
 use std::fmt;
 
 /// One parameter of an entry: its name, its range and its default.
@@ -115,7 +116,7 @@ impl Choice {
             if std::mem::replace(&mut given[index], true) {
                 return Err(choice.refuse(index, value, "one value, not two"));
             }
-            let number = value.parse().map_err(|_| choice.refuse_number(index, value))?;
+            let number = number::parse(value).ok_or_else(|| choice.refuse_number(index, value))?;
             choice.set(index, number)?;
         }
         Ok(choice)

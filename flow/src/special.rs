@@ -1,6 +1,7 @@
 //! The few special functions that schedules and time distributions need, from `libm` so that every platform
 //! gives the same bits.
 
+use crate::real;
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// log(u / (1 - u)); minus and plus infinity at 0 and 1.
@@ -12,9 +13,9 @@ pub(crate) fn logit(u: f64) -> f64 {
 pub(crate) fn sigmoid(x: f64) -> f64 {
     // e^x for negative x, so that the left tail keeps its relative accuracy.
     if x >= 0.0 {
-        1.0 / (1.0 + libm::exp(-x))
+        1.0 / (1.0 + real::exp(-x))
     } else {
-        let e = libm::exp(x);
+        let e = real::exp(x);
         e / (1.0 + e)
     }
 }
@@ -72,7 +73,7 @@ fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     }
     let log_front =
         a * libm::log(x) + b * libm::log1p(-x) + libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b);
-    libm::exp(log_front) * fraction / a
+    real::exp(log_front) * fraction / a
 }
 
 /// Where the increasing `f` reaches `target`, by halving [low, high] until no number lies between.

@@ -86,6 +86,35 @@ fn holds(text: &str, seen: &Value) -> bool {
     faults > 0
 }
 
+/// Sends so many drawn texts `through` what was set up in the page, and holds each against `flow`. Says the counts.
+fn send_all(
+    tab: &mut Tab,
+    whence: &str,
+    many: usize,
+    seed: u64,
+    draw: impl Fn(&mut Die) -> String,
+    given: impl Fn(&[String]) -> Value,
+) {
+    let mut die = Die::seeded(seed);
+    let began = std::time::Instant::now();
+    let (mut ran, mut refused) = (0, 0);
+    tab.eval("window.idle = true");
+    while ran < many {
+        let some: Vec<String> = (0..AT_ONCE.min(many - ran)).map(|_| draw(&mut die)).collect();
+        let seen = tab.eval(&format!("through({})", given(&some)));
+        for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
+            refused += usize::from(holds(text, seen));
+            ran += 1;
+        }
+        if ran % TOLD == 0 {
+            println!("{ran} after {} s", began.elapsed().as_secs());
+        }
+        assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
+    }
+    tab.eval("window.idle = false");
+    println!("{ran} plans through {whence}, {refused} with something refused in words");
+}
+
 #[test]
 fn plans_at_random_through_the_address_are_taken_or_refused_in_words() {
     let Some((site, program)) = named("plans_at_random_through_the_address") else { return };
@@ -96,26 +125,9 @@ fn plans_at_random_through_the_address_are_taken_or_refused_in_words() {
     tab.open(beginning);
     let picture = tab.picture("seed=7");
     tab.eval(THROUGH_THE_PAGE);
-    let mut die = Die::seeded(20_261_127);
-    let began = std::time::Instant::now();
-    let (many, mut ran, mut refused) = (asked(PLANS), 0, 0);
-    while ran < many {
-        // A `#` would end the query, and what a browser takes for another address is not ours.
-        let some: Vec<String> =
-            (0..AT_ONCE.min(many - ran)).map(|_| die.query().replace('#', "%23")).collect();
-        tab.eval("window.idle = true");
-        let seen = tab.eval(&format!("through({})", json!(some)));
-        for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
-            refused += usize::from(holds(text, seen));
-            ran += 1;
-        }
-        if ran % TOLD == 0 {
-            println!("{ran} after {} s", began.elapsed().as_secs());
-        }
-        assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
-    }
-    println!("{ran} plans through the address, {refused} with something refused in words");
-    tab.eval("window.idle = false");
+    // A `#` would end the query, and what a browser takes for another address is not ours.
+    let draw = |die: &mut Die| die.query().replace('#', "%23");
+    send_all(&mut tab, "the address", asked(PLANS), 20_261_127, draw, |texts| json!(texts));
     tab.visit(beginning);
     assert_eq!(tab.picture("seed=7&digit=any&count=1"), picture, "and it still draws the same");
     assert_eq!(tab.complaints(), Vec::<String>::new());
@@ -140,30 +152,13 @@ fn plans_at_random_through_an_elements_attributes_are_taken_or_refused_in_words(
     let pixels =
         tab.eval("document.querySelector('flow-digits').sample({ model: 'mnist-unet' })")["pixels"].clone();
     tab.eval(THROUGH_AN_ELEMENT);
-    let mut die = Die::seeded(20_261_128);
-    let began = std::time::Instant::now();
-    let (many, mut ran, mut refused) = (asked(PLANS) / ELEMENTS, 0, 0);
-    while ran < many {
-        let some: Vec<String> = (0..AT_ONCE.min(many - ran)).map(|_| die.query()).collect();
-        let fields: Vec<Vec<[&str; 2]>> = some
-            .iter()
-            .map(|text| {
-                text.split('&').filter_map(|part| part.split_once('=')).map(|(n, v)| [n, v]).collect()
-            })
-            .collect();
-        tab.eval("window.idle = true");
-        let seen = tab.eval(&format!("through({})", json!(fields)));
-        for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
-            refused += usize::from(holds(text, seen));
-            ran += 1;
-        }
-        if ran % TOLD == 0 {
-            println!("{ran} after {} s", began.elapsed().as_secs());
-        }
-        assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
-    }
-    println!("{ran} plans through an element's attributes, {refused} with something refused in words");
-    tab.eval("window.idle = false");
+    let fields = |texts: &[String]| {
+        let fields = |text: &String| {
+            json!(text.split('&').filter_map(|part| part.split_once('=')).collect::<Vec<_>>())
+        };
+        texts.iter().map(fields).collect()
+    };
+    send_all(&mut tab, "an element's attributes", asked(PLANS) / ELEMENTS, 20_261_128, Die::query, fields);
     for name in ["solver", "schedule", "tol", "controller", "guidance", "digit"] {
         tab.eval(&format!("document.querySelector('flow-digits').removeAttribute('{name}')"));
     }

@@ -5,6 +5,8 @@
 // Clippy takes a helper of tests for ordinary code.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use burn::tensor::Device;
 use std::path::Path;
 use trainer::data::Dataset;
@@ -25,20 +27,15 @@ fn bars() -> Dataset {
 
 fn recipe() -> Recipe {
     let text = include_str!("../../recipes/mnist-unet.toml");
-    let overrides = [
-        "architecture.channels=[8, 16]",
-        "architecture.blocks=1",
-        "architecture.embedding=16",
-        "architecture.groups=4",
-        "architecture.attention_heads=2",
-        "train.batch=6",
+    let own = [
         "train.steps=9",
         "train.warmup_steps=2",
         "output.checkpoint_every=2",
         "output.report_every=9",
         "output.plan=solver=euler&steps=2&guidance=2&count=10",
     ];
-    Recipe::parse(text, "test", &overrides.map(str::to_owned)).unwrap()
+    let overrides: Vec<String> = common::TINY.into_iter().chain(own).map(str::to_owned).collect();
+    Recipe::parse(text, "test", &overrides).unwrap()
 }
 
 fn run(dir: &Path, resume: bool, stop_after: Option<u64>) -> anyhow::Result<()> {

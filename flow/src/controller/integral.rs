@@ -2,6 +2,7 @@
 //!
 //! Hairer, Norsett and Wanner 1993, section II.4.
 
+use crate::real;
 use super::Rule;
 use crate::registry::Entry;
 
@@ -23,6 +24,6 @@ impl Rule for Integral {
     }
 
     fn factor(&self, _: &[f64], ratio: f64, _: f64, order: usize) -> f64 {
-        SAFETY * libm::pow(ratio, -1.0 / (order as f64 + 1.0))
+        SAFETY * real::pow(ratio, -1.0 / (order as f64 + 1.0))
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Gustafsson 1991; Hairer and Wanner 1996, section IV.2.
 
+use crate::real;
 use super::Rule;
 use super::integral::SAFETY;
 use crate::registry::{Entry, ParamSpec};
@@ -44,6 +45,6 @@ impl Rule for Pi {
     fn factor(&self, values: &[f64], ratio: f64, before: f64, order: usize) -> f64 {
         let q = order as f64 + 1.0;
         // A step without any error says nothing about the next one's: it counts as a small one.
-        SAFETY * libm::pow(ratio, -values[0] / q) * libm::pow(before.max(1e-4), values[1] / q)
+        SAFETY * real::pow(ratio, -values[0] / q) * real::pow(before.max(1e-4), values[1] / q)
     }
 }

@@ -5,6 +5,7 @@
 //! A datum's noise is drawn from its row of the plan: taking the largest entry would use some noises twice and others
 //! never. A noise may still come twice in a batch; on average each comes once.
 
+use crate::real;
 use super::cost::squared_distances;
 use super::{Found, Rule};
 use crate::noise::open_unit;
@@ -86,7 +87,7 @@ fn plan(cost: &[f64], n: usize, reg: f64, iterations: usize) -> (Vec<f64>, f64) 
         error = 0.0;
         for j in 0..n {
             let updated = -reg * log_sum_exp((0..n).map(|i| (f[i] - cost[i * n + j]) / reg + log_weight));
-            error = f64::max(error, (libm::exp((g[j] - updated) / reg) - 1.0).abs());
+            error = f64::max(error, (real::exp((g[j] - updated) / reg) - 1.0).abs());
             g[j] = updated;
         }
         if error < TOLERANCE {
@@ -94,13 +95,13 @@ fn plan(cost: &[f64], n: usize, reg: f64, iterations: usize) -> (Vec<f64>, f64) 
         }
     }
     let plan =
-        (0..n * n).map(|k| libm::exp((f[k / n] + g[k % n] - cost[k]) / reg + 2.0 * log_weight)).collect();
+        (0..n * n).map(|k| real::exp((f[k / n] + g[k % n] - cost[k]) / reg + 2.0 * log_weight)).collect();
     (plan, error)
 }
 
 fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = terms.clone().fold(f64::NEG_INFINITY, f64::max);
-    largest + libm::log(terms.map(|x| libm::exp(x - largest)).sum())
+    largest + libm::log(terms.map(|x| real::exp(x - largest)).sum())
 }
 
 /// The place in `weights`, which need not sum to 1, that `u` in (0, 1) falls on.

@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::field::{Field, Tally};
+use crate::number;
 use crate::registry::{Choice, Entry};
 use crate::state::{Rows, State};
 use std::fmt;
@@ -191,9 +192,9 @@ impl FromStr for Guidance {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text.trim().parse() {
-            Ok(scale) => Self::cfg(scale),
-            Err(_) => {
+        match number::parse(text.trim()) {
+            Some(scale) => Self::cfg(scale),
+            None => {
                 let guidance = Self::from_choice_text(text)?;
                 guidance.rule().check(guidance.choice.values())?;
                 Ok(guidance)

@@ -12,6 +12,7 @@ use super::{End, Outcome, Report, SampleOutcome, Within};
 use crate::Error;
 use crate::controller::Controller;
 use crate::field::Field;
+use crate::real;
 use crate::solver::{Embedded, Solver, Tableau};
 use crate::state::Rows;
 use std::ops::ControlFlow;
@@ -324,7 +325,7 @@ impl<S: Rows, F: Field<S>> Lanes<'_, S, F> {
                 let h1 = if d1 <= 1e-15 && d2 <= 1e-15 {
                     (h0 * 1e-3).max(1e-6)
                 } else {
-                    libm::pow(0.01 / d1.max(d2), 1.0 / (order as f64 + 1.0))
+                    real::pow(0.01 / d1.max(d2), 1.0 / (order as f64 + 1.0))
                 };
                 (100.0 * h0).min(h1).min(span.abs())
             };

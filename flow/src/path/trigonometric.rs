@@ -2,6 +2,7 @@
 //!
 //! Albergo and Vanden-Eijnden 2023 (arXiv 2209.15571).
 
+use crate::real;
 use super::Rule;
 use crate::registry::Entry;
 use std::f64::consts::FRAC_PI_2;
@@ -22,18 +23,18 @@ impl Rule for Trigonometric {
     }
 
     fn a(&self, _: &[f64], t: f64) -> f64 {
-        libm::sin(FRAC_PI_2 * t)
+        real::sin(FRAC_PI_2 * t)
     }
 
     fn s(&self, _: &[f64], t: f64) -> f64 {
-        libm::cos(FRAC_PI_2 * t)
+        real::cos(FRAC_PI_2 * t)
     }
 
     fn da(&self, _: &[f64], t: f64) -> f64 {
-        FRAC_PI_2 * libm::cos(FRAC_PI_2 * t)
+        FRAC_PI_2 * real::cos(FRAC_PI_2 * t)
     }
 
     fn ds(&self, _: &[f64], t: f64) -> f64 {
-        -FRAC_PI_2 * libm::sin(FRAC_PI_2 * t)
+        -FRAC_PI_2 * real::sin(FRAC_PI_2 * t)
     }
 }

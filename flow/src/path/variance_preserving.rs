@@ -4,6 +4,7 @@
 //! Song et al. 2021 (arXiv 2011.13456), in data time as in Lipman et al. 2022 (arXiv 2210.02747). s' is infinite at
 //! t = 1; here s = sqrt(1 - a^2 + 1e-5), which keeps it finite and leaves noise of standard deviation 0.003.
 
+use crate::real;
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
 
@@ -46,7 +47,7 @@ impl Rule for VariancePreserving {
 
     fn a(&self, values: &[f64], t: f64) -> f64 {
         let (r, least, most) = (1.0 - t, values[0], values[1]);
-        libm::exp(-0.5 * (least * r + 0.5 * (most - least) * r * r))
+        real::exp(-0.5 * (least * r + 0.5 * (most - least) * r * r))
     }
 
     fn s(&self, values: &[f64], t: f64) -> f64 {

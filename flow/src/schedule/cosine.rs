@@ -1,5 +1,6 @@
 //! Small steps at both ends: t(u) = (1 - cos(pi u)) / 2.
 
+use crate::real;
 use super::Rule;
 use crate::registry::Entry;
 use std::f64::consts::FRAC_PI_2;
@@ -21,7 +22,7 @@ impl Rule for Cosine {
 
     fn at(&self, _: &[f64], u: f64) -> f64 {
         // The same as (1 - cos(pi u)) / 2, without its cancellation near u = 0.
-        let half = libm::sin(FRAC_PI_2 * u);
+        let half = real::sin(FRAC_PI_2 * u);
         half * half
     }
 }

@@ -4,6 +4,7 @@
 //! Karras et al. 2022, equation 5 (arXiv 2206.00364). The knots depend on N beyond t(i / N): the last level above zero
 //! is always sigma_min. The curve t is the limit of many steps. The ends are pinned to 0 and 1.
 
+use crate::real;
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
 
@@ -52,8 +53,8 @@ impl Rule for Karras {
 
     fn at(&self, values: &[f64], u: f64) -> f64 {
         let (rho, least, most) = (values[0], values[1], values[2]);
-        let (low, high) = (libm::pow(least, 1.0 / rho), libm::pow(most, 1.0 / rho));
-        let sigma = libm::pow(high + u * (low - high), rho);
+        let (low, high) = (real::pow(least, 1.0 / rho), real::pow(most, 1.0 / rho));
+        let sigma = real::pow(high + u * (low - high), rho);
         1.0 / (1.0 + sigma)
     }
 

@@ -1,5 +1,6 @@
 //! Small steps at both ends: t(u) = u^p / (u^p + (1 - u)^p). p = 1 is the even schedule.
 
+use crate::real;
 use super::Rule;
 use crate::registry::{Entry, ParamSpec};
 
@@ -27,7 +28,7 @@ impl Rule for Polynomial {
     }
 
     fn at(&self, values: &[f64], u: f64) -> f64 {
-        let (rise, fall) = (libm::pow(u, values[0]), libm::pow(1.0 - u, values[0]));
+        let (rise, fall) = (real::pow(u, values[0]), real::pow(1.0 - u, values[0]));
         rise / (rise + fall)
     }
 }

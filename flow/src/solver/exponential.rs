@@ -6,6 +6,7 @@
 //! data's formula divides by s, which is 0 at t = 1.
 
 use crate::path::Path;
+use crate::real;
 use crate::state::State;
 
 /// A step from t to t' as an exponential integrator sees it.
@@ -45,7 +46,7 @@ impl Exponential {
         // The closed forms cancel for short steps; twelve terms of the series are exact to rounding below one half.
         if h < 0.5 {
             let moment = |k: i32| {
-                let (mut term, mut sum) = (libm::pow(h, f64::from(k + 1)), 0.0);
+                let (mut term, mut sum) = (real::pow(h, f64::from(k + 1)), 0.0);
                 for n in 0..18 {
                     sum += term / f64::from(n + k + 1);
                     term *= h / f64::from(n + 1);
@@ -54,7 +55,7 @@ impl Exponential {
             };
             return [moment(0), moment(1), moment(2)];
         }
-        let e = libm::exp(h);
+        let e = real::exp(h);
         [libm::expm1(h), h * e - e + 1.0, e * (h * h - 2.0 * h + 2.0) - 2.0]
     }
 }

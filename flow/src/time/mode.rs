@@ -2,6 +2,7 @@
 //!
 //! Esser et al. 2024, section 3.1 (arXiv 2403.03206), whose s = 1 - t is the level of noise.
 
+use crate::real;
 use super::Rule;
 use crate::noise::open_unit;
 use crate::rand_core::RngCore;
@@ -11,7 +12,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 pub(super) struct Mode;
 
 fn t_of(scale: f64, u: f64) -> f64 {
-    let c = libm::cos(FRAC_PI_2 * u);
+    let c = real::cos(FRAC_PI_2 * u);
     u + scale * (c * c - 1.0 + u)
 }
 

@@ -13,6 +13,16 @@ use trainer::train::latest;
 /// Steps of the training.
 pub const STEPS: u64 = 12;
 
+/// What makes the flagship's recipe small enough for a test.
+pub const TINY: [&str; 6] = [
+    "architecture.channels=[8, 16]",
+    "architecture.blocks=1",
+    "architecture.embedding=16",
+    "architecture.groups=4",
+    "architecture.attention_heads=2",
+    "train.batch=6",
+];
+
 /// Forty training and ten test images as IDX files: a bar whose height is the class.
 pub fn bars(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
@@ -36,19 +46,13 @@ pub fn arguments(data: &Path, out: &Path, resume: bool, more: &[&str]) -> Vec<St
         .into_iter()
         .chain([data.display().to_string(), "--out".to_owned(), out.display().to_string()])
         .collect();
-    for set in [
-        "architecture.channels=[8, 16]",
-        "architecture.blocks=1",
-        "architecture.embedding=16",
-        "architecture.groups=4",
-        "architecture.attention_heads=2",
-        "train.batch=6",
+    for set in TINY.into_iter().chain([
         "train.steps=12",
         "train.warmup_steps=2",
         "output.checkpoint_every=1",
         "output.report_every=12",
         "output.plan=solver=euler&steps=1&guidance=1&count=2",
-    ] {
+    ]) {
         arguments.extend(["--set".to_owned(), set.to_owned()]);
     }
     arguments.extend(resume.then(|| "--resume".to_owned()));

@@ -99,7 +99,7 @@ fn path(url: &str) -> &str {
 
 /// Says which content a file of the site has: another one is refused from now on.
 pub(crate) fn expect(url: &str, sha256: &str) {
-    EXPECTED.with_borrow_mut(|expected| expected.insert(path(url).to_owned(), sha256.to_lowercase()));
+    EXPECTED.with_borrow_mut(|expected| expected.insert(path(url).to_owned(), sha256.to_ascii_lowercase()));
 }
 
 /// Whether it is known which content a file must have.
@@ -150,7 +150,7 @@ async fn whole(url: &str, source: Source, arrived: &mut impl FnMut(u64)) -> Resu
     let network = |error: JsValue| line.broken(&error);
     let response = line.response(source).await?;
     let kind = response.headers().get("content-type").ok().flatten().unwrap_or_default();
-    if kind.trim_start().to_lowercase().starts_with("text/html") {
+    if kind.trim_start().to_ascii_lowercase().starts_with("text/html") {
         return Err(FetchError::Page { url: url.to_owned() });
     }
     let Some(body) = response.body() else { return Ok(Uint8Array::new_with_length(0)) };

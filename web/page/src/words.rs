@@ -266,7 +266,7 @@ fn unread(fault: &flow::Error, who: &str, s: &str) -> String {
             format!("{who} say{s} “{field}={got}”; there, this page takes {accepts}. It is left out.")
         }
         other => {
-            let what = who.to_lowercase();
+            let what = who.to_ascii_lowercase();
             format!("A part of {what} could not be used: {}. It is left out.", tamed(&other.to_string()))
         }
     }

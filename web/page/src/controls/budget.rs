@@ -6,6 +6,7 @@ use super::slider::Slider;
 use crate::part::Part;
 use crate::session::{Change, Session};
 use crate::words::{counted, ranges};
+use flow::number;
 use flow::plan::{Budget, SamplePlan};
 use leptos::prelude::*;
 
@@ -32,7 +33,7 @@ pub(crate) fn Work() -> impl IntoView {
         };
         view! {
             <label class="choice">
-                <input type="radio" name="budget" value=label.to_lowercase()
+                <input type="radio" name="budget" value=label.to_ascii_lowercase()
                     disabled=move || tolerance && !adaptive.get()
                     prop:checked=move || by_tolerance.get() == tolerance on:change=choose/>
                 <span class="face">{label}</span>
@@ -122,7 +123,7 @@ fn Tolerance() -> impl IntoView {
 
 /// Ten to the power of `exponent`, with two figures, so that the address stays short.
 fn rounded(exponent: f64) -> f64 {
-    format!("{:.1e}", 10_f64.powf(exponent)).parse().unwrap_or(TOLERANCE)
+    number::parse(&format!("{:.1e}", 10_f64.powf(exponent))).unwrap_or(TOLERANCE)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A labelled slider: dragging changes the plan at once, letting go settles the change. A key moves it by one position.
 
 use crate::session::Change;
+use flow::number;
 use leptos::prelude::*;
 
 /// A slider. Its positions are numbers; what they mean is `said`.
@@ -39,7 +40,7 @@ pub(crate) fn Slider(
 ) -> impl IntoView {
     let id = if parameter.is_empty() { field.to_owned() } else { format!("{field}-{parameter}") };
     let change = move |event: &leptos::ev::Event, change| {
-        if let Ok(wanted) = event_target_value(event).parse::<f64>() {
+        if let Some(wanted) = number::parse(&event_target_value(event)) {
             moved.run((wanted, change));
             // A position that was refused is no position to stay at.
             let now = position.get_untracked();

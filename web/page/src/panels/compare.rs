@@ -13,6 +13,7 @@ use crate::player;
 use crate::session::{About, Change, Session, State, Wish};
 use crate::stories::{STORIES, most_steps};
 use crate::words::{self, counted};
+use flow::number;
 use flow::plan::{Budget, SamplePlan};
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
@@ -198,7 +199,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                     aria-valuetext=move || format!("t = {:.2}", bench.playhead.get())
                     prop:value=move || bench.playhead.get().to_string()
                     on:input=move |event| {
-                        if let Ok(t) = event_target_value(&event).parse() {
+                        if let Some(t) = number::parse(&event_target_value(&event)) {
                             bench.playing.set(false);
                             bench.playhead.set(t);
                         }
@@ -387,7 +388,7 @@ fn Pane(
                 {parts}
                 <label for=scale_id.clone()>"Scale"</label>
                 <select id=scale_id data-part="scale" on:change=move |event| {
-                    if let Ok(scale) = event_target_value(&event).parse() {
+                    if let Some(scale) = number::parse(&event_target_value(&event)) {
                         own.update(|plan| Part::Guidance.bend(plan, SCALE, scale));
                     }
                 }>{scales}</select>

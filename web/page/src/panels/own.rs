@@ -9,6 +9,7 @@ use crate::near;
 use crate::player;
 use crate::session::{Session, State};
 use crate::words::{self, counted};
+use flow::number;
 use flow::plan::{Digit, SamplePlan};
 use leptos::prelude::*;
 use protocol::Start;
@@ -232,7 +233,7 @@ fn Turn(engine: SendWrapper<Rc<Engine>>, board: Board) -> impl IntoView {
                     <input type="range" id="own-at" data-testid="own-at" min="0" max="0.8" step="0.05"
                         prop:value=move || at.get().to_string()
                         on:change=move |event| {
-                            if let Ok(wanted) = event_target_value(&event).parse() {
+                            if let Some(wanted) = number::parse(&event_target_value(&event)) {
                                 at.set(wanted);
                                 now();
                             }

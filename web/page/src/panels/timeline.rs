@@ -4,6 +4,7 @@ use crate::film::Film;
 use crate::player;
 use crate::session::Session;
 use flow::integrate::Stepping;
+use flow::number;
 use leptos::prelude::*;
 
 /// Width of the drawing in its own units.
@@ -106,7 +107,7 @@ pub(crate) fn Timeline() -> impl IntoView {
                         aria-label=move || format!("Time, from noise to {}", what()) aria-valuetext=said
                         prop:value=move || session.playhead.get().to_string()
                         on:input=move |event| {
-                            if let Ok(t) = event_target_value(&event).parse() {
+                            if let Some(t) = number::parse(&event_target_value(&event)) {
                                 scrub(t);
                             }
                         }
