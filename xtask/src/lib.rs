@@ -18,4 +18,5 @@ pub mod step;
 pub mod test;
 pub mod tools;
 pub mod torment;
+mod unreached;
 pub mod web;

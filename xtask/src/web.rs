@@ -1,7 +1,7 @@
 //! Builds the web parts: the two workers and the page.
 //!
 //! ```text
-//! cargo build -> wasm-bindgen -> wasm-opt -> web-parts/cpu-KEY/{cpu.js, cpu.wasm}
+//! cargo build -> wasm-bindgen -> without what is never called -> wasm-opt -> web-parts/cpu-KEY/{cpu.js, cpu.wasm}
 //! cargo build -> Trunk (wasm-bindgen)  -> wasm-opt -> web-parts/page-KEY/{index.html, ...}
 //! ```
 //! Cargo decides whether something must be compiled. What follows is kept under a key made of its input and the
@@ -17,6 +17,7 @@ use crate::download;
 use crate::paths::{Paths, shown};
 use crate::run::{self, Output};
 use crate::tools::{TRUNK, Tools, WASM_BINDGEN, WASM_TARGET};
+use crate::unreached::{UNREACHED, without_unreached};
 
 /// What wasm-opt may use. Named one by one: with `--all-features` it writes encodings that browsers refuse.
 const WASM_FEATURES: [&str; 7] = [
@@ -162,14 +163,17 @@ impl Builder<'_> {
         compile_worker(self.paths, self.flavor, backend, output)?;
         let compiled = self.compiled(&bin, self.flavor.worker_profile(backend));
         let bytes = std::fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
-        let key = self.key(&[&bytes]);
+        let key = self.key(&[&bytes, UNREACHED.concat().as_bytes()]);
         let folder = self.kept(name, &key, |scratch| {
             let mut bindgen = Command::new(&self.tools.wasm_bindgen);
             bindgen.args(["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"]);
             run::run(bindgen.arg(scratch).arg(&compiled), output)?;
-            std::fs::rename(scratch.join(format!("{name}_bg.wasm")), scratch.join(format!("{name}.wasm")))?;
-            // Over and over until nothing gets smaller: minutes for the large one, and worth them for the small one alone.
-            let passes: &[&str] = if backend == Backend::Cpu { &["-O2", "--converge"] } else { &["-O2"] };
+            let bound = scratch.join(format!("{name}_bg.wasm"));
+            let (smaller, _) = without_unreached(&std::fs::read(&bound)?)?;
+            std::fs::write(scratch.join(format!("{name}.wasm")), smaller)?;
+            std::fs::remove_file(bound)?;
+            // What more passes make smaller, Brotli makes no smaller: the CPU's loops were optimized when they were compiled.
+            let passes: &[&str] = if backend == Backend::Cpu { &["-O1"] } else { &["-O2"] };
             self.optimize(&scratch.join(format!("{name}.wasm")), passes, output)
         })?;
         let (js, wasm) = (folder.join(format!("{name}.js")), folder.join(format!("{name}.wasm")));

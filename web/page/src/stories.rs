@@ -43,7 +43,7 @@ pub(crate) const STORIES: &[Story] = &[
     Story {
         id: "cost",
         label: "Euler, Heun, RK4 at equal cost",
-        says: "Twenty evaluations buy twenty steps of Euler, ten of Heun, five of the classical Runge-Kutta method. With the digits \
+        says: "Twenty evaluations buy twenty steps of Euler, ten of Heun, five of the classical Runge-Kutta method. With the noise \
                that the page opens with, Euler ends 0.0194 from the reference, Runge-Kutta 0.0175, and Heun 0.0248, with more grain: \
                its ten steps are still long. It depends on the noise: with seed 7 Heun is ahead of Euler, and so it is from 16 \
                evaluations on in the mean over the study's 500 digits.",
@@ -59,7 +59,7 @@ pub(crate) const STORIES: &[Story] = &[
         label: "Even steps, or slow in the middle",
         says: "The same solver, the same number of steps. On the inverted S (logit-normal) the steps are short in the middle of the way \
                and long at both ends; the inverse cubic spends them towards the end. Even steps win: 0.050 from the reference against \
-               0.126 and 0.151, with the digits that the page opens with.",
+               0.126 and 0.151, with the noise that the page opens with.",
         evaluations: 8,
         panes: &[
             pane("mnist-unet", "euler", "linear", "1"),
@@ -91,8 +91,8 @@ pub(crate) const STORIES: &[Story] = &[
     Story {
         id: "student",
         label: "One evaluation: a student beside its teacher",
-        says: "A student that learned what the network above makes of each noise. One evaluation each: the teacher's digits are grey \
-               ghosts (FID 64), the student's are written (FID 3.1, 97% read as asked). The teacher needs twenty for that (FID 2.3, 96%; \
+        says: "A student that learned what the flagship (“U-Net”) makes of each noise. One evaluation each: the teacher's digits are \
+               grey ghosts (FID 64), the student's are written (FID 3.1, 97% read as asked). The teacher needs twenty for that (FID 2.3, 96%; \
                the two intervals overlap).",
         evaluations: 1,
         panes: &[pane("mnist-unet", "euler", "linear", "1"), pane("mnist-few", "euler", "linear", "1")],
