@@ -15,9 +15,9 @@ pub(crate) const UNREACHED: [&str; 6] = [
     "QTensorOps",
     "burn_std::tensor::quantization",
     "burn_flex::ops::qtensor",
-    // Data come with the type that the tensor has, and are not converted.
-    "TensorData>::try_cast",
-    "TensorData::try_cast",
+    // Data come with the type that the tensor has; what is converted is asked before these.
+    "TensorData>::try_cast_inplace",
+    "TensorData>::try_cast_clone",
     // No tensor has 64 or 16 bits a number.
     "gemm_f",
 ];
