@@ -10,11 +10,13 @@ use anyhow::{Context, Result, bail};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
 /// Parts of the names of functions that are never called, and why.
-pub(crate) const UNREACHED: [&str; 6] = [
+pub(crate) const UNREACHED: [&str; 8] = [
     // No tensor is quantized: 8-bit weights become 32-bit numbers when a file is read.
     "QTensorOps",
     "burn_std::tensor::quantization",
     "burn_flex::ops::qtensor",
+    "cubecl_std::quant::",
+    "cubek_quant::",
     // Data come with the type that the tensor has; what is converted is asked before these.
     "TensorData>::try_cast_inplace",
     "TensorData>::try_cast_clone",
