@@ -2,8 +2,7 @@
 //! gradient goes to the weights as they are (the straight-through estimator; Bengio 2013, arXiv 1308.3432; Jacob 2018,
 //! arXiv 1712.05877).
 //!
-//! scale = max |w| / levels over an output channel, w <- round(w / scale) scale; as `model-export` writes them, but for the scale's
-//! 11 significant bits there.
+//! scale = max |w| / levels over an output channel, w <- round(w / scale) scale; as `model-export` writes them.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
