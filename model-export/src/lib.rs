@@ -29,7 +29,7 @@ pub use atomic::{write_all_atomically, write_atomically};
 pub use container::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_RANK, MAX_TENSORS};
 pub use error::{ReadError, WriteError};
 pub use header::{Conditioning, FORMAT, Header, ImageSpec, Kind, Normalization};
-pub use quantize::{MOST_LEVELS, SCALE_SUFFIX};
+pub use quantize::{MOST_LEVELS, SCALE_SUFFIX, SMALL_TENSOR, levels_of};
 pub use reader::{ModelFile, read};
 pub use writer::{write, write_rounded};
 

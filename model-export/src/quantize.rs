@@ -2,7 +2,8 @@
 //!
 //! `w ≈ q · scale`, `scale = max |w| / n` over the channel, `q = round(w / scale)` in [-n, n]: symmetric, so that 0 stays
 //! 0, and off by at most half a scale. `n`, the levels, is 127 unless fewer are asked for: the file is as large, but
-//! what compresses it on its way finds fewer different bytes in it.
+//! what compresses it on its way finds fewer different bytes in it. Small tensors have four times as many
+//! ([`levels_of`]).
 //!
 //! The output channel of a matrix is its last axis (`[inputs, outputs]`, as Burn stores linear layers and
 //! embeddings), of a convolution its first (`[outputs, inputs, kernel…]`). The scales keep the
@@ -15,6 +16,18 @@ pub const SCALE_SUFFIX: &str = ".scale";
 
 /// The largest magnitude of a quantized weight that 8 bits hold.
 pub const MOST_LEVELS: u8 = 127;
+
+/// A tensor of at most so many weights has more levels than a file, or a training, asks for. A network's outer layers
+/// are that small, and carry the noise itself from input to output: coarse there, they leave a pattern on an empty
+/// background.
+pub const SMALL_TENSOR: usize = 10_000;
+
+/// The levels of a tensor of this many weights where `levels` are asked for: two bits more for a small one, as far as
+/// there are.
+#[must_use]
+pub fn levels_of(weights: usize, levels: u8) -> u8 {
+    if weights <= SMALL_TENSOR { levels.saturating_mul(4).min(MOST_LEVELS) } else { levels }
+}
 
 /// The axis that a tensor of this rank (2 or more) has its outputs on.
 fn output_axis(rank: usize) -> usize {

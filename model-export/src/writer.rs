@@ -8,7 +8,7 @@ use crate::container::{
     Dtype, Encoded, MAX_ELEMENTS, MAX_FILE_BYTES, MAX_RANK, MAX_TENSORS, assemble, is_tensor_name,
 };
 use crate::error::{WriteError, shorten};
-use crate::quantize::{MOST_LEVELS, SCALE_SUFFIX, quantize, scale_shape};
+use crate::quantize::{MOST_LEVELS, SCALE_SUFFIX, levels_of, quantize, scale_shape};
 use crate::{Header, Precision, TensorF32};
 
 /// The bytes of a model file. The same input gives the same bytes.
@@ -23,7 +23,8 @@ pub fn write(
     write_rounded(header, tensors, precision, MOST_LEVELS)
 }
 
-/// As [`write`], with 8-bit weights that are whole numbers from `-levels` to `levels`, 1 to 127.
+/// As [`write`], with 8-bit weights that are whole numbers from `-levels` to `levels`, 1 to 127; small
+/// tensors as [`levels_of`] says.
 ///
 /// # Errors
 /// As [`write`].
@@ -50,7 +51,7 @@ pub fn write_rounded(
                 if !is_tensor_name(&scale_name) {
                     return Err(WriteError::TensorName { got: shorten(&scale_name) });
                 }
-                let (quantized, scales) = quantize(tensor, levels);
+                let (quantized, scales) = quantize(tensor, levels_of(tensor.data.len(), levels));
                 encoded.push(encode_f32(&scale_name, scale_shape(&tensor.shape), &scales));
                 encoded.push(Encoded {
                     name: name.clone(),

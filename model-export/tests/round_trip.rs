@@ -5,7 +5,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{good, header, offsets, take_apart, tensors};
-use model_export::{MAX_HEADER_BYTES, Precision, TensorF32, WriteError, read, write};
+use model_export::{
+    MAX_HEADER_BYTES, Precision, SMALL_TENSOR, TensorF32, WriteError, read, write, write_rounded,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -41,6 +43,29 @@ fn int8_keeps_names_and_shapes_and_hides_its_scales() {
             assert!((got - want).abs() <= 1.25 / 127.0, "{name}: {got} for {want}");
         }
     }
+}
+
+#[test]
+fn a_file_of_few_levels_has_four_times_as_many_in_its_small_tensors() {
+    let tensor = |weights: usize| {
+        let data = (0..weights).map(|i| ((i * 37 % 1009) as f32 - 504.0) / 504.0).collect();
+        TensorF32 { shape: vec![1, weights, 1, 1], data }
+    };
+    let tensors = BTreeMap::from([
+        ("small".to_owned(), tensor(SMALL_TENSOR)),
+        ("large".to_owned(), tensor(SMALL_TENSOR + 1)),
+    ]);
+    let different = |levels: u8, name: &str| {
+        let file = write_rounded(&header(), &tensors, Precision::Int8, levels).unwrap();
+        let mut numbers: Vec<_> =
+            read(&file).unwrap().tensors[name].data.iter().map(|x| x.to_bits()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.len()
+    };
+    assert_eq!((different(7, "large"), different(7, "small")), (15, 57));
+    assert_eq!((different(40, "large"), different(40, "small")), (81, 255));
+    assert_eq!((different(127, "large"), different(127, "small")), (255, 255));
 }
 
 #[test]
