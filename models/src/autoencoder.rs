@@ -11,8 +11,8 @@
 
 use crate::architecture::{ArchitectureError, check_states, fault, in_range};
 use crate::layers::{
-    GroupNorm, GroupNormConfig, conv1x1, conv3x3, convolve, convolve_onto, depth_to_space, linear, normal,
-    project, space_to_depth,
+    GroupNorm, GroupNormConfig, conv1x1, conv3x3, convolve, convolve_onto, depth_to_space, linear, multiply,
+    normal, project, space_to_depth,
 };
 use crate::weights::{WeightError, Weights, load, shapes};
 use burn::module::{Module, Param};
@@ -310,11 +310,11 @@ impl Autoencoder {
         let [batch, channels, height, width] = z.dims();
         let codes = unit_rows(codes);
         let rows = z.permute([0, 2, 3, 1]).reshape([batch * height * width, channels]);
-        let products = rows.matmul(codes.clone().transpose());
+        let products = multiply(rows, codes.clone().transpose());
         // The largest product of a row by comparison: an index would have to be read or gathered.
         let chosen = products.clone().equal(products.max_dim(1)).float();
         let chosen = chosen.clone() / chosen.sum_dim(1);
-        let picked = chosen.clone().matmul(codes);
+        let picked = multiply(chosen.clone(), codes);
         Some((picked.reshape([batch, height, width, channels]).permute([0, 3, 1, 2]), chosen))
     }
 

@@ -3,6 +3,7 @@
 //! Names are the module's field names joined by dots. Linear weights are `[in, out]`, convolutions `[out, in, h, w]`.
 
 use crate::architecture::ArchitectureError;
+use crate::layers::arranged;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
@@ -169,7 +170,7 @@ impl ModuleMapper for Loader {
             self.error = Some(WeightError::Shape { name, got, expected });
             return param;
         }
-        let tensor = Tensor::from_data(TensorData::new(values, got), &self.device);
+        let tensor = arranged(Tensor::from_data(TensorData::new(values, got), &self.device));
         let id = param.id;
         param.transform_for_load(tensor, id)
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
 /// Parts of the names of functions that are never called, and why.
-pub(crate) const UNREACHED: [&str; 8] = [
+pub(crate) const UNREACHED: [&str; 11] = [
     // No tensor is quantized: 8-bit weights become 32-bit numbers when a file is read.
     "QTensorOps",
     "burn_std::tensor::quantization",
@@ -22,6 +22,10 @@ pub(crate) const UNREACHED: [&str; 8] = [
     "TensorData>::try_cast_clone",
     // No tensor has 64 or 16 bits a number.
     "gemm_f",
+    // Matrix products on the GPU are shaders of ours (`models::layers`); what they would refuse, no model of a page has.
+    "cubek_matmul::",
+    "cubek_tile::",
+    "burn_cubecl::kernel::matmul",
 ];
 
 /// The kind of product that is reached.

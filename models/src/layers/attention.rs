@@ -2,7 +2,7 @@
 //!
 //! softmax(q k^T / sqrt(d)) v (Vaswani 2017). The output projection starts at zero.
 
-use super::{GroupNorm, GroupNormConfig, Start, fast, linear, linear_from, project};
+use super::{GroupNorm, GroupNormConfig, Start, fast, linear, linear_from, project, shaders};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::softmax;
@@ -55,9 +55,10 @@ impl Attention {
         let [batch, channels, height, width] = x.dims();
         let normed = self.norm.forward(x.clone());
         let tokens = fast::tokens(&normed)
+            .or_else(|| shaders::tokens(&normed))
             .unwrap_or_else(|| normed.reshape([batch, channels, height * width]).swap_dims(1, 2));
         let tokens = project(&self.output, attend(project(&self.query_key_value, tokens), self.heads));
-        if let Some(sum) = fast::add_tokens(&x, &tokens) {
+        if let Some(sum) = fast::add_tokens(&x, &tokens).or_else(|| shaders::add_tokens(&x, &tokens)) {
             return sum;
         }
         x + tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
@@ -70,7 +71,9 @@ impl Attention {
 /// - `query_key_value`: `[batch, tokens, 3 * width]`, queries, keys, values, each the heads' parts in turn
 /// - returns `[batch, tokens, width]`.
 pub(crate) fn attend(query_key_value: Tensor<3>, heads: usize) -> Tensor<3> {
-    if let Some(mixed) = fast::attend(&query_key_value, heads) {
+    if let Some(mixed) =
+        fast::attend(&query_key_value, heads).or_else(|| shaders::attend(&query_key_value, heads))
+    {
         return mixed;
     }
     let [batch, tokens, three] = query_key_value.dims();

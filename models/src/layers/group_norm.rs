@@ -2,7 +2,7 @@
 //!
 //! y = (x - mean_g) / sqrt(var_g + eps) * gamma_c + beta_c, statistics over a sample's channels of one group.
 
-use super::{fast, silu, start};
+use super::{fast, shaders, silu, start};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 
@@ -52,7 +52,7 @@ impl GroupNorm {
     /// # Shapes
     /// As [`forward`](Self::forward).
     pub fn silu(&self, x: Tensor<4>) -> Tensor<4> {
-        fast::normalize(self, &x, None, true).unwrap_or_else(|| silu(self.forward(x)))
+        normalized(self, &x, None, true).unwrap_or_else(|| silu(self.forward(x)))
     }
 
     /// Normalizes, scales each channel by one more than its scale, shifts it, and applies SiLU.
@@ -61,7 +61,7 @@ impl GroupNorm {
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape
     /// - `modulation`: `[batch, 2 * channels]`, scales then shifts.
     pub fn modulated_silu(&self, x: Tensor<4>, modulation: Tensor<2>) -> Tensor<4> {
-        fast::normalize(self, &x, Some(&modulation), true)
+        normalized(self, &x, Some(&modulation), true)
             .unwrap_or_else(|| silu(modulated(self.forward(x), modulation)))
     }
 
@@ -70,7 +70,7 @@ impl GroupNorm {
     /// # Shapes
     /// - `x`: `[batch, channels, height, width]`, returned with the same shape.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        if let Some(y) = fast::normalize(self, &x, None, false) {
+        if let Some(y) = normalized(self, &x, None, false) {
             return y;
         }
         let [batch, channels, height, width] = x.dims();
@@ -88,6 +88,16 @@ impl GroupNorm {
             _ => x,
         }
     }
+}
+
+/// By loops or a shader made for it, where there is one.
+fn normalized(
+    norm: &GroupNorm,
+    x: &Tensor<4>,
+    modulation: Option<&Tensor<2>>,
+    silu: bool,
+) -> Option<Tensor<4>> {
+    fast::normalize(norm, x, modulation, silu).or_else(|| shaders::normalize(norm, x, modulation, silu))
 }
 
 /// Each channel scaled by one more than its scale, and shifted.

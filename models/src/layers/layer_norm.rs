@@ -1,5 +1,6 @@
 //! Layer normalization without a learned scale and shift (Ba 2016, arXiv 1607.06450): the conditioning brings those.
 
+use super::shaders;
 use burn::tensor::{DType, Tensor};
 
 /// Normalizes the last dimension to mean zero and variance one (plus 1e-6).
@@ -7,6 +8,9 @@ use burn::tensor::{DType, Tensor};
 /// # Shapes
 /// - `x`: any, returned with the same shape.
 pub fn layer_norm<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if let Some(y) = shaders::layer_norm(&x) {
+        return y;
+    }
     // Sums want more than 16 bits.
     let given = x.dtype();
     let wide = if matches!(given, DType::BF16 | DType::F16) { DType::F32 } else { given };

@@ -5,6 +5,7 @@ mod fast;
 mod group_norm;
 mod layer_norm;
 mod residual;
+mod shaders;
 mod space_to_depth;
 mod start;
 mod time_embedding;
@@ -16,6 +17,7 @@ pub use fast::use_kernels;
 pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::layer_norm;
 pub use residual::{BlockKind, Residual, ResidualConfig};
+pub(crate) use shaders::arranged;
 pub use space_to_depth::{depth_to_space, space_to_depth};
 use start::conv_from;
 pub(crate) use start::{Start, embedding_from, linear, linear_from, normal};
@@ -37,17 +39,22 @@ pub(crate) fn convolve_onto(x: Tensor<4>, conv: &Conv2d, h: Tensor<4>) -> Tensor
 
 /// A linear layer over the last dimension.
 pub(crate) fn project<const D: usize>(linear: &Linear, x: Tensor<D>) -> Tensor<D> {
-    fast::project(linear, &x).unwrap_or_else(|| linear.forward(x))
+    fast::project(linear, &x).or_else(|| shaders::project(linear, &x)).unwrap_or_else(|| linear.forward(x))
+}
+
+/// The product of two matrices.
+pub(crate) fn multiply(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    shaders::multiply(&a, &b).unwrap_or_else(|| a.matmul(b))
 }
 
 /// x / (1 + e^-x) of every number.
 pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    fast::silu(&x).unwrap_or_else(|| activation::silu(x))
+    fast::silu(&x).or_else(|| shaders::silu(&x)).unwrap_or_else(|| activation::silu(x))
 }
 
 /// The channels of `a`, then those of `b`.
 pub(crate) fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
-    fast::join(&a, &b).unwrap_or_else(|| Tensor::cat(vec![a, b], 1))
+    fast::join(&a, &b).or_else(|| shaders::join(&a, &b)).unwrap_or_else(|| Tensor::cat(vec![a, b], 1))
 }
 
 /// A 3x3 convolution that keeps height and width (or halves them with `stride` 2).

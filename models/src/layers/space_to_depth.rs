@@ -2,7 +2,7 @@
 //!
 //! A 28x28x1 image becomes 14x14x4, on which a convolution of the same width costs four times less.
 
-use super::fast;
+use super::{fast, shaders};
 use burn::tensor::Tensor;
 
 /// Moves `factor` x `factor` blocks of pixels into channels.
@@ -15,6 +15,9 @@ pub fn space_to_depth(x: Tensor<4>, factor: usize) -> Tensor<4> {
         return x;
     }
     let [batch, channels, height, width] = x.dims();
+    if let Some(y) = shaders::space_to_depth(&x, factor) {
+        return y;
+    }
     let (h, w) = (height / factor, width / factor);
     x.reshape([batch, channels, h, factor, w, factor]).permute([0, 1, 3, 5, 2, 4]).reshape([
         batch,
@@ -33,7 +36,7 @@ pub fn depth_to_space(x: Tensor<4>, factor: usize) -> Tensor<4> {
     if factor == 1 {
         return x;
     }
-    if let Some(y) = fast::depth_to_space(&x, factor) {
+    if let Some(y) = fast::depth_to_space(&x, factor).or_else(|| shaders::depth_to_space(&x, factor)) {
         return y;
     }
     let [batch, channels, height, width] = x.dims();
