@@ -14,23 +14,26 @@ fn root() -> PathBuf {
     cross_tests::root()
 }
 
+/// What is ours: folders, and files beside them.
+const OURS: [&str; 13] = [
+    "flow",
+    "fuzz",
+    "kernels",
+    "model-export",
+    "models",
+    "trainer",
+    "web",
+    "tests",
+    "xtask",
+    "bench",
+    "docs",
+    "README.md",
+    "CHANGELOG.md",
+];
+
 /// Every file below our folders with this ending, sorted.
 fn files(ending: &str) -> Vec<PathBuf> {
-    let folders = [
-        "flow",
-        "fuzz",
-        "model-export",
-        "models",
-        "trainer",
-        "web",
-        "tests",
-        "xtask",
-        "bench",
-        "docs",
-        "README.md",
-        "CHANGELOG.md",
-    ];
-    let all = folders.iter().map(|folder| root().join(folder)).filter(|folder| folder.exists());
+    let all = OURS.iter().map(|folder| root().join(folder)).filter(|folder| folder.exists());
     let all = all.flat_map(|folder| xtask::web::files_below(&folder).unwrap());
     all.filter(|file| file.extension().is_some_and(|e| e == ending)).filter(|file| !is_built(file)).collect()
 }
@@ -46,6 +49,17 @@ fn shown(file: &Path) -> String {
 
 fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap()
+}
+
+/// A crate that is not among our folders would be held to none of these rules.
+#[test]
+fn every_crate_is_among_the_folders_that_are_looked_at() {
+    let manifest: toml::Table = toml::from_str(&read(&root().join("Cargo.toml"))).unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    let folder = |member: &toml::Value| member.as_str().unwrap().split('/').next().unwrap().to_owned();
+    let left_out: Vec<String> =
+        members.iter().map(folder).filter(|folder| !OURS.contains(&folder.as_str())).collect();
+    assert!(left_out.is_empty(), "add them to the list above: {left_out:?}");
 }
 
 #[test]

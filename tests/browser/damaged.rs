@@ -1,4 +1,5 @@
-//! The CPU worker and a model that ships, cut and flipped: wasm refuses what the native reader refuses, by name, and goes on.
+//! The CPU worker and a model that ships, cut and flipped: wasm refuses what the native reader refuses, by name, and goes on. What it
+//! takes for another model draws, or says why it can't.
 //!
 //! `FLOW_DIGITS_FLIPS=all` cuts at every byte of the header and flips every bit of it, and 10,000 bits of the tensors.
 
@@ -7,7 +8,8 @@ use model_export::manifest::{Manifest, sha256_hex};
 use serde_json::{Value, json};
 
 /// Starts a CPU worker and gives `window.damage`, which loads damaged copies of a model, one after the other, and gives what is
-/// said of each. A copy is cut at `cut`, or has the bit `flip` flipped; with a `sha256`, the manifest is made to fit it.
+/// said of each. A copy is cut at `cut`, or has the bit `flip` flipped; with a `sha256`, the manifest is made to fit it. What was
+/// loaded is sampled with one step.
 const WORKER: &str = r#"(async model => {
     const bytes = async path => { const got = await fetch(path); if (!got.ok) throw new Error(path); return got.arrayBuffer() };
     const program = (await (await fetch("site.json")).json()).cpu;
@@ -17,15 +19,26 @@ const WORKER: &str = r#"(async model => {
     const worker = new Worker("worker.js", { type: "module" });
     const answer = () => new Promise((resolve, reject) => {
         worker.onerror = event => reject(new Error(event.message));
-        worker.onmessage = ({ data: [text] }) => {
+        worker.onmessage = ({ data: [text, buffer] }) => {
             const message = JSON.parse(text);
-            if (message.say !== "alive") resolve(message);
+            if (message.say === "fatal") reject(new Error(text));
+            else if (!["alive", "frame"].includes(message.say)) resolve([message, buffer]);
         };
     });
     const wasm = await bytes(program.wasm);
     const ready = answer();
     worker.postMessage({ js: new URL(program.js, document.baseURI).href, wasm }, [wasm]);
     await ready;
+    let run = 0;
+    const drawn = async () => {
+        const said = answer();
+        run += 1;
+        const plan = `solver=euler&steps=1&guidance=1&count=1&seed=7&model=${model}`;
+        worker.postMessage([JSON.stringify({ say: "sample", run, plan })]);
+        const [{ say, fault }, states] = await said;
+        const numbers = [...new Float32Array(states ?? new ArrayBuffer(0))];
+        return { say, fault, numbers: numbers.length, finite: numbers.filter(Number.isFinite).length };
+    };
     const load = async ({ cut, flip, sha256 }) => {
         const copy = new Uint8Array(good.slice(0, cut ?? good.byteLength));
         if (flip !== undefined) copy[flip >> 3] ^= 1 << (flip & 7);
@@ -34,12 +47,14 @@ const WORKER: &str = r#"(async model => {
         if (sha256) Object.assign(own, { sha256, bytes: copy.byteLength });
         const said = answer();
         worker.postMessage([JSON.stringify({ say: "load", model, manifest: sha256 ? JSON.stringify(list) : manifest }), copy.buffer], [copy.buffer]);
-        const { say, fault } = await said;
-        return [say, fault?.fault ?? "", fault?.what ?? ""];
+        const [{ say, fault }] = await said;
+        return [say, fault?.fault ?? "", fault?.what ?? "", say === "loaded" ? await drawn() : null];
     };
     window.damage = async all => {
         const said = [];
-        for (const one of all) said.push(await load(one));
+        for (const one of all) {
+            said.push(await load(one).catch(error => { throw new Error(`${JSON.stringify(one)}: ${error.message}`) }));
+        }
         return said;
     };
     return true;
@@ -56,8 +71,26 @@ fn drawn(seed: usize, end: usize) -> usize {
     ((mixed ^ (mixed >> 31)) % end as u64) as usize
 }
 
-/// Loads damaged copies and gives for each what was said: the message, the fault and its text.
-fn damage(tab: &mut Tab, copies: &[Value]) -> Vec<[String; 3]> {
+/// The numbers of a picture: those of MNIST.
+const NUMBERS: usize = 28 * 28;
+
+/// What was said of a copy: the message, the fault and its text, and what came of sampling it if it was loaded.
+type Said = (String, String, String, Value);
+
+/// Whether a model that was loaded drew a picture of finite numbers.
+fn drew(drawn: &Value) -> bool {
+    drawn["say"] == "done" && drawn["numbers"] == NUMBERS && drawn["finite"] == NUMBERS
+}
+
+/// Whether it refused to, and said why: that its numbers are not finite, or in a text.
+fn refused_in_words(drawn: &Value) -> bool {
+    let fault = &drawn["fault"];
+    let says_why = fault["what"].as_str().is_some_and(|what| !what.is_empty());
+    drawn["say"] == "failed" && (fault["fault"] == "not-finite" || says_why)
+}
+
+/// Loads damaged copies and gives for each what was said.
+fn damage(tab: &mut Tab, copies: &[Value]) -> Vec<Said> {
     let mut said = Vec::new();
     for chunk in copies.chunks(CHUNK) {
         let call = format!(
@@ -67,7 +100,7 @@ fn damage(tab: &mut Tab, copies: &[Value]) -> Vec<[String; 3]> {
         tab.eval(&call);
         let got = tab.wait("what the worker says", "window.said");
         assert_eq!(got["error"], Value::Null);
-        let got: Vec<[String; 3]> = serde_json::from_value(got["said"].clone()).unwrap();
+        let got: Vec<Said> = serde_json::from_value(got["said"].clone()).unwrap();
         said.extend(got);
     }
     assert_eq!(said.len(), copies.len());
@@ -102,7 +135,7 @@ fn the_worker_refuses_every_damaged_copy_by_name_and_goes_on() {
         .map(|cut| json!({ "cut": cut }))
         .chain(flips.iter().map(|flip| json!({ "flip": flip })))
         .collect();
-    for (copy, [say, fault, what]) in copies.iter().zip(damage(&mut tab, &copies)) {
+    for (copy, (say, fault, what, _)) in copies.iter().zip(damage(&mut tab, &copies)) {
         assert_eq!((say.as_str(), fault.as_str()), ("refused", "corrupt"), "{copy}: {what}");
         assert!(what.contains(&entry.file), "{copy}: {what}");
         let named = match copy["cut"].as_u64() {
@@ -129,11 +162,16 @@ fn the_worker_refuses_every_damaged_copy_by_name_and_goes_on() {
         bytes[flip / 8] ^= 1 << (flip % 8);
         copies.push(json!({ "flip": flip, "sha256": sha256_hex(&bytes) }));
     }
-    let mut loaded = 0;
-    for (copy, [say, fault, what]) in copies.iter().zip(damage(&mut tab, &copies)) {
-        // A letter of a name or a digit of a figure may become another: then it is another model, and a sound one.
+    let (mut loaded, mut pictures) = (0, 0);
+    for (copy, (say, fault, what, drawn)) in copies.iter().zip(damage(&mut tab, &copies)) {
+        // A letter of a name or a digit of a figure may become another: then it is another model, and must behave like one.
         if say == "loaded" && copy["cut"].is_null() {
+            assert!(
+                drew(&drawn) || refused_in_words(&drawn),
+                "{copy}: it was loaded, and sampled gives {drawn}"
+            );
             loaded += 1;
+            pictures += usize::from(drew(&drawn));
             continue;
         }
         assert_eq!((say.as_str(), fault.as_str()), ("refused", "unusable"), "{copy}: {what}");
@@ -141,7 +179,7 @@ fn the_worker_refuses_every_damaged_copy_by_name_and_goes_on() {
     }
     println!(
         "in wasm, of {}: {} copies refused by size or fingerprint; with a manifest that fits, {} of {} refused by the reader, \
-         and {loaded} are other models",
+         and {loaded} are other models, of which {pictures} draw and the others say why they can't",
         entry.file,
         flips.len() + if all { header + 1 } else { 120 },
         copies.len() - loaded,
@@ -150,6 +188,7 @@ fn the_worker_refuses_every_damaged_copy_by_name_and_goes_on() {
     assert!(2 * loaded < copies.len(), "{loaded} of {} were loaded", copies.len());
 
     let said = damage(&mut tab, &[json!({})]);
-    let [say, _, what] = &said[0];
+    let (say, _, what, drawn) = &said[0];
     assert_eq!(say, "loaded", "the same worker and the model as it is: {what}");
+    assert!(drew(drawn), "the same worker and the model as it is: {drawn}");
 }

@@ -227,6 +227,7 @@ fn a_sandboxed_frame_draws_and_the_page_around_it_gives_it_its_height() {
     let site = with_article(
         &site,
         "<iframe sandbox=allow-scripts width=400 src='embed.html?steps=2&count=4&seed=3&backend=cpu'></iframe>\
+         <iframe width=400 src='embed.html?steps=2&count=4&seed=3&backend=cpu'></iframe>\
          <script type=module src=frames.js></script>\
          <script>addEventListener('message', ({ data }) => { window.heard = data })</script>",
     );
@@ -236,6 +237,12 @@ fn a_sandboxed_frame_draws_and_the_page_around_it_gives_it_its_height() {
     // The frame grows to its picture, which is as high as it is wide, and the timeline below it.
     tab.wait("a height", "parseInt(document.querySelector('iframe').style.height) > 380");
     assert_eq!(tab.eval("window.heard.type"), "flow-digits:height");
+    // Its style is allowed in, by its hash and from what counts as another origin: it is as high as a frame without a sandbox.
+    let frames = "[...document.querySelectorAll('iframe')]";
+    let heights = format!("new Set({frames}.map(frame => frame.style.height)).size === 1");
+    tab.wait("the same height without the sandbox", &heights);
+    let rules = format!("{frames}[1].contentDocument.styleSheets[0].cssRules.length");
+    assert_eq!(tab.eval(&rules), 3, "rules of the frame's style");
     // Messages that are not from the frame change nothing.
     tab.eval("window.postMessage({ type: 'flow-digits:height', height: 3999 }, '*')");
     let height = tab.eval(

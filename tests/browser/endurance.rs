@@ -15,6 +15,37 @@ const ACTIONS: usize = 90;
 const ASKED: &str = "FLOW_DIGITS_ENDURANCE";
 /// How often it is measured.
 const LOOKS: usize = 8;
+/// A run of so many actions is long enough to tell growth from what a reader has just opened, or closed.
+const LONG: usize = 1_000;
+
+/// A bound on something that is kept.
+struct Bound {
+    /// What it is called.
+    what: &'static str,
+    /// Where it stands in a look.
+    of: fn(&Look) -> u64,
+    /// The most at the end.
+    most: u64,
+    /// The most that it rises in a long run after the first quarter, as a share of its mean.
+    most_rise: Option<f64>,
+}
+
+/// Eight hours came to 1.93 MB, 3,241 nodes, 172 listeners, 5.0 MB and, with the models chosen last, 9 to 39 MB; since the end of the
+/// first quarter that was 3 %, -7 %, -2 % and 35 % more of the first four. Nodes and listeners come and go with panes and folds. A memory
+/// of WebAssembly never shrinks, so one run that asks for much raises the page's for good; the worker's is that of the worker that was
+/// started last, and has no trend.
+const BOUNDS: [Bound; 5] = [
+    Bound {
+        what: "the script's heap",
+        of: |look| look.kept.heap_bytes,
+        most: 3_000_000,
+        most_rise: Some(0.2),
+    },
+    Bound { what: "nodes", of: |look| look.kept.nodes, most: 5_000, most_rise: Some(0.2) },
+    Bound { what: "listeners", of: |look| look.kept.listeners, most: 300, most_rise: Some(0.2) },
+    Bound { what: "the page's memory", of: |look| look.page_bytes, most: 10_000_000, most_rise: Some(0.5) },
+    Bound { what: "the worker's memory", of: |look| look.worker_bytes, most: 80_000_000, most_rise: None },
+];
 
 /// Keeps the memories of WebAssembly where they can be asked for.
 const MEMORIES: &str = "{ const kept = self.memories = []; \
@@ -99,8 +130,19 @@ struct Look {
     worker_bytes: u64,
 }
 
+/// How much values that were measured at even distances rise from the first to the last on the straight line nearest to all of them,
+/// as a share of their mean: no single look decides it.
+fn rise(values: &[f64]) -> f64 {
+    let middle = (values.len() - 1) as f64 / 2.0;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let from_middle = || (0..values.len()).map(|index| index as f64 - middle);
+    let along: f64 = from_middle().zip(values).map(|(place, value)| place * value).sum();
+    let across: f64 = from_middle().map(|place| place * place).sum();
+    along / across * 2.0 * middle / mean
+}
+
 #[test]
-fn hours_of_play_leave_the_page_as_large_as_it_was() {
+fn hours_of_play_keep_the_page_within_its_bounds() {
     let Some((site, program)) = named("hours_of_play") else { return };
     let actions = std::env::var(ASKED).ok().and_then(|asked| asked.parse().ok()).unwrap_or(ACTIONS);
     let site = copied(&site);
@@ -137,16 +179,19 @@ fn hours_of_play_leave_the_page_as_large_as_it_was() {
     }
     println!("pressed: {counts}");
     // The first quarter fills what is filled once: caches, models, memories that never shrink.
-    let (quarter, last) = (looks[LOOKS / 4 - 1], looks[LOOKS - 1]);
-    let grew = |what: &str, before: u64, after: u64, factor: f64, more: u64| {
-        let most = (before as f64 * factor) as u64 + more;
-        assert!(after <= most, "{what} grew from {before} to {after}, more than to {most}");
-    };
-    grew("the script's heap", quarter.kept.heap_bytes, last.kept.heap_bytes, 1.25, 2_000_000);
-    grew("nodes", quarter.kept.nodes, last.kept.nodes, 1.25, 1_500);
-    grew("listeners", quarter.kept.listeners, last.kept.listeners, 1.25, 300);
-    grew("the page's memory", quarter.page_bytes, last.page_bytes, 1.5, 16 << 20);
-    grew("the worker's memory", quarter.worker_bytes, last.worker_bytes, 1.5, 64 << 20);
+    let (since, last) = (&looks[LOOKS / 4 - 1..], looks[LOOKS - 1]);
+    for Bound { what, of, most, most_rise } in BOUNDS {
+        let end = of(&last);
+        assert!(end <= most, "{what}: {end} at the end, more than {most}");
+        let risen = rise(&since.iter().map(|look| of(look) as f64).collect::<Vec<_>>());
+        println!("{what}: {end} at the end, risen by {:.1} % since the first quarter", 100.0 * risen);
+        if let Some(most_rise) = most_rise.filter(|_| actions >= LONG) {
+            assert!(
+                risen <= most_rise,
+                "{what} rises by {risen:.3} of its mean, more than {most_rise}: {since:?}"
+            );
+        }
+    }
     assert!(last.kept.workers <= 2, "{} workers", last.kept.workers);
     assert!(last.worker_bytes > 0 && last.page_bytes > 0, "{last:?}");
     let pressed = counts.as_object().unwrap().values().filter_map(Value::as_u64).sum::<u64>();
@@ -154,4 +199,13 @@ fn hours_of_play_leave_the_page_as_large_as_it_was() {
         pressed as usize * 10 > actions * 7,
         "only {pressed} of {actions} actions found something to press"
     );
+}
+
+#[test]
+fn what_rises_evenly_is_seen_whatever_the_last_look_says() {
+    let even: Vec<f64> = (0..7).map(|look| 100.0 + 10.0 * f64::from(look)).collect();
+    assert!((rise(&even) - 60.0 / 130.0).abs() < 1e-12, "{}", rise(&even));
+    let lucky = [even[..6].to_vec(), vec![100.0]].concat();
+    assert!(rise(&lucky) > 0.15, "{}", rise(&lucky));
+    assert!(rise(&[3.0, 5.0, 3.0, 5.0, 3.0]).abs() < 1e-12, "up and down is no rise");
 }

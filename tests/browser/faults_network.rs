@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{QUICK, first_model};
 use cross_tests::browser::{Tab, named};
 use cross_tests::faulty::{Faulty, Wrong};
+use model_export::manifest::sha256_hex;
 use serde_json::{Value, json};
 
 /// At so many places a model's stream is cut.
@@ -38,6 +39,10 @@ fn first(site: &Path) -> String {
 /// What the reader is told where there is no instrument yet, or in its place.
 const SAID: &str = "(document.documentElement.dataset.state === 'error' && document.querySelector('.boot')?.innerText) || \
     document.querySelector('[data-testid=error]')?.innerText";
+
+/// How many rules of style files are applied to the document.
+const RULES: &str =
+    "[...document.styleSheets].filter(sheet => sheet.href).flatMap(sheet => [...sheet.cssRules]).length";
 
 /// Presses whatever offers to try again, and waits for digits.
 fn tries_again(tab: &mut Tab, file: &str) {
@@ -123,8 +128,20 @@ fn what_is_not_vital_may_be_missing_or_wrong_and_the_page_goes_on() {
             server.fail(file, wrong);
             tab.open(QUICK);
             tab.wait_state("done");
+            let applied = tab.eval(RULES).as_u64().unwrap();
+            assert_eq!(applied == 0, file == style, "{file}, {wrong:?}: {applied} rules of style");
             server.mend();
         }
+    }
+    // The style of the frame for other people's articles.
+    for wrong in wrongs.into_iter().map(Some).chain([None]) {
+        if let Some(wrong) = wrong {
+            server.fail("embed-frame.css", wrong);
+        }
+        tab.open("embed.html?steps=1&count=1&backend=cpu");
+        tab.wait("digits", "document.querySelector('flow-digits').state === 'done'");
+        assert_eq!(tab.eval(RULES) == 0, wrong.is_some(), "{wrong:?}");
+        server.mend();
     }
     // The figures of the study: said, and there once they can be had.
     for (wrong, words) in wrongs.into_iter().zip(["404", "web page", "fingerprint"]) {
@@ -309,4 +326,65 @@ fn an_element_holds_to_the_list_that_its_document_names() {
         assert!(told.contains(name(&file)) && told.contains("fingerprint"), "{file}: {told}");
         server.mend();
     }
+}
+
+/// Gives a copy another list, and makes its documents vouch for that list, whatever it leaves out.
+fn vouch(site: &Path, list: &Value) {
+    let place = site.join("site.json");
+    let before = sha256_hex(&std::fs::read(&place).unwrap());
+    let text = list.to_string();
+    for document in ["index.html", "embed.html"] {
+        let place = site.join(document);
+        let old = std::fs::read_to_string(&place).unwrap();
+        assert!(old.contains(&before), "{document} names the list");
+        std::fs::write(place, old.replace(&before, &sha256_hex(text.as_bytes()))).unwrap();
+    }
+    std::fs::write(place, text).unwrap();
+}
+
+#[test]
+fn what_a_list_that_is_vouched_for_names_without_a_hash_is_refused() {
+    let Some((site, program)) = named("what_a_list_that_is_vouched_for") else { return };
+    let good = list(&site);
+    let copy = super::copied(&site);
+    let server = Faulty::start(copy.path()).unwrap();
+    let mut tab = tab_on(&server, &program, copy.path());
+    let without = |hash: &str| {
+        let mut list = good.clone();
+        *list.pointer_mut(hash).unwrap() = Value::Null;
+        list
+    };
+    for (hash, file) in [
+        ("/cpu/js_sha256", of(&good, "cpu", "js")),
+        ("/cpu/wasm_sha256", of(&good, "cpu", "wasm")),
+        ("/worker", "worker.js".to_owned()),
+        ("/manifest_sha256", "models/manifest.json".to_owned()),
+    ] {
+        vouch(copy.path(), &without(hash));
+        tab.open(QUICK);
+        let said = tab.wait(&format!("a word about {file}"), SAID);
+        let said = said.as_str().unwrap();
+        assert!(said.contains(name(&file)) && said.contains("not say what it must be"), "{file}: {said}");
+        assert_eq!(tab.instrument("pixelsHash"), "", "{file}: something is drawn");
+    }
+    // What can be done without is done without.
+    vouch(copy.path(), &without("/results_sha256"));
+    tab.open(QUICK);
+    tab.wait_state("done");
+    let said = tab.wait("a word", "document.querySelector('[data-testid=study-missing]')?.innerText");
+    assert!(said.as_str().unwrap().contains("does not say what it must be"), "{said}");
+    // The element, in a document that names the list.
+    for kind in ["js", "wasm", "css"] {
+        vouch(copy.path(), &without(&format!("/page/{kind}_sha256")));
+        tab.open("embed.html?steps=1&count=1&backend=cpu");
+        tab.wait("refusal", "document.querySelector('flow-digits').state === 'error'");
+        let said =
+            tab.eval("document.querySelector('flow-digits').shadowRoot.querySelector('.says').textContent");
+        let file = of(&good, "page", kind);
+        assert!(said.as_str().unwrap().contains(&format!("{file} is not used")), "{file}: {said}");
+    }
+    // The list as it was built draws, so it was the missing hash each time.
+    vouch(copy.path(), &good);
+    tab.open(QUICK);
+    tab.picture("seed=7");
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{QUICK, copied};
 use cross_tests::browser::{Tab, named};
+use cross_tests::faulty::{Faulty, Wrong};
 use serde_json::json;
 
 /// What of a page tells the deployment that it comes from: the document, the script that has no hash in its name, the program's
@@ -41,7 +42,8 @@ pub fn deploy(site: &Path, number: u32) {
     std::fs::write(&start, format!("window.deployed = {number};//stamp\n{script}")).unwrap();
 
     let list = site.join("site.json");
-    let mut listing: serde_json::Value = serde_json::from_slice(&std::fs::read(&list).unwrap()).unwrap();
+    let text = std::fs::read_to_string(&list).unwrap().replace(&old, &new);
+    let mut listing: serde_json::Value = serde_json::from_str(&text).unwrap();
     listing["deployed"] = json!(number);
     std::fs::write(list, listing.to_string()).unwrap();
     super::seal(site);
@@ -95,6 +97,48 @@ fn a_model_that_was_used_once_is_there_without_a_network_and_another_is_said_to_
     tab.open(&format!("{QUICK}&model=pair-uniform"));
     tab.wait_state("error");
     assert!(tab.text("error").contains("did not arrive"), "{:?}", tab.text("error"));
+}
+
+/// The models that were fetched later and are kept, by their names.
+const KEPT_LATER: &str = "caches.keys().then(async names => (await Promise.all(names.filter(name => name.endsWith('later'))\
+    .map(name => caches.open(name).then(cache => cache.keys())))).flat()\
+    .map(request => new URL(request.url).pathname.split('/').pop()).sort().join(' '))";
+
+#[test]
+fn what_is_not_the_published_file_goes_to_the_page_and_is_not_kept() {
+    let Some((site, program)) = named("what_is_not_the_published_file") else { return };
+    let server = Faulty::start(&site).unwrap();
+    let mut tab = Tab::new(&program, &site, &[]);
+    tab.turn_to_server(server.url());
+    tab.reduce_motion();
+    tab.open(QUICK);
+    tab.picture("seed=7");
+    is_kept(&mut tab);
+    tab.reload();
+    tab.picture("seed=7");
+    assert_ne!(tab.eval("navigator.serviceWorker.controller"), serde_json::Value::Null);
+    for (model, wrong, words) in [
+        ("pair-uniform", Wrong::WebPage, "web page in its place"),
+        ("pair-independent", Wrong::Altered, "fingerprint"),
+    ] {
+        server.fail(&format!("models/{model}.safetensors"), wrong);
+        tab.visit(&format!("{QUICK}&model={model}"));
+        let said = "document.querySelector('[data-testid=error]').innerText";
+        let told = format!("{said}.includes('{words}') && {said}.includes('{model}')");
+        tab.wait("the page's own words", &told);
+    }
+    // A right file, asked for after them: once that is kept, they would be, too.
+    tab.visit(&format!("{QUICK}&model=pair-exact"));
+    tab.picture("model=pair-exact");
+    tab.wait("the right one, kept", &format!("{KEPT_LATER}.then(names => names.includes('pair-exact'))"));
+    let kept = tab.eval(KEPT_LATER);
+    let kept = kept.as_str().unwrap();
+    assert!(!kept.contains("pair-uniform") && !kept.contains("pair-independent"), "{kept}");
+    // What was published is kept when it comes, though another file came before it.
+    server.mend();
+    tab.visit(&format!("{QUICK}&model=pair-uniform"));
+    tab.picture("model=pair-uniform");
+    tab.wait("it, kept", &format!("{KEPT_LATER}.then(names => names.includes('pair-uniform'))"));
 }
 
 #[test]

@@ -3,12 +3,21 @@
 //! An ordinary run sends some; `FLOW_DIGITS_PLANS=100000` says how many instead. Every one goes through the page's own
 //! program in one page. So that nothing is computed for those that nobody looks at, the runs are kept from the worker
 //! meanwhile; `addresses.rs` draws two hundred.
+//!
+//! Every field of the plan that the page or the element has in the end is compared: model, digit, solver, schedule, steps or
+//! tolerance, controller, guidance, seed and count. They are to be what `flow` reads of the text, put right by what the manifest
+//! says of the model (`settled`, which says the page's rules once more).
 
 use super::copied;
 use cross_tests::browser::{Tab, named};
 use cross_tests::plans::Die;
-use flow::plan::SamplePlan;
+use flow::guidance::Guidance;
+use flow::plan::{Budget, SamplePlan};
+use flow::schedule::Schedule;
+use model_export::manifest::Manifest;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::path::Path;
 
 /// Plans through the address in an ordinary run.
 const PLANS: usize = 1_500;
@@ -60,50 +69,117 @@ fn asked(usual: usize) -> usize {
     std::env::var(ASKED).ok().and_then(|asked| asked.parse().ok()).unwrap_or(usual)
 }
 
-/// What `flow` makes of a query without what the page has for itself.
-fn read(query: &str) -> (SamplePlan, usize) {
-    let parts = query.trim_start_matches('?').split('&').filter(|part| !part.starts_with("backend="));
-    let (plan, faults) = SamplePlan::parse_with_unknown(&parts.collect::<Vec<_>>().join("&"));
-    (plan, faults.len())
+/// The models of a site.
+fn models(site: &Path) -> Manifest {
+    Manifest::parse(&std::fs::read_to_string(site.join("models").join("manifest.json")).unwrap()).unwrap()
 }
 
-/// Holds what was seen of one text against what `flow` says of it. Whether something of it was refused.
-fn holds(text: &str, seen: &Value) -> bool {
+/// What is read of a query.
+struct Read {
+    /// Defaults where it says nothing, or nothing that can be read.
+    plan: SamplePlan,
+    /// How much of it can't be read.
+    faults: usize,
+    /// Whether it names a model; a name that can't be one, or a second one, does not count.
+    names_model: bool,
+}
+
+/// What `flow` makes of a query without what the page has for itself.
+fn read(query: &str) -> Read {
+    let parts = query.trim_start_matches('?').split('&').filter(|part| !part.starts_with("backend="));
+    let parts: Vec<&str> = parts.collect();
+    let (plan, faults) = SamplePlan::parse_with_unknown(&parts.join("&"));
+    let about_model =
+        |fault: &flow::Error| matches!(fault, flow::Error::Plan { field, .. } if field == "model");
+    let names_model = parts.iter().any(|part| part.starts_with("model=")) && !faults.iter().any(about_model);
+    Read { plan, faults: faults.len(), names_model }
+}
+
+/// The nearest plan that its model can follow: a model that is not here, or does not draw, becomes the manifest's first; guidance by
+/// a weaker model becomes the usual one of the same scale where there is none; and fitted knots are those of the nearest number of
+/// steps that was fitted, the larger of two as near, or give way to the usual schedule where none was.
+fn settled(mut plan: SamplePlan, models: &Manifest) -> SamplePlan {
+    let drawing = |id: &str| models.entry(id).filter(|entry| entry.can_be_sampled());
+    let entry = drawing(&plan.model).or_else(|| drawing(&models.default)).unwrap();
+    plan.model.clone_from(&entry.id);
+    if plan.guidance.needs_weak_model() && entry.weak.as_deref().and_then(drawing).is_none() {
+        let scale = plan.guidance.choice().get("scale");
+        plan.guidance = scale.and_then(|scale| Guidance::cfg(scale).ok()).unwrap_or_default();
+    }
+    if let (Budget::Steps(steps), true) = (plan.budget, plan.schedule.fitted()) {
+        let fitted = entry.knots.iter().flat_map(|knots| knots.rows.keys().copied());
+        match fitted.min_by_key(|count| (count.abs_diff(steps), Reverse(*count))) {
+            Some(nearest) => plan.budget = Budget::Steps(nearest),
+            None => plan.schedule = Schedule::recommended(),
+        }
+    }
+    plan
+}
+
+/// What came of one text.
+struct Came {
+    /// The plan that is there.
+    plan: SamplePlan,
+    /// Whether something of the text was refused.
+    refused: bool,
+    /// Whether the model could not follow what was read.
+    put_right: bool,
+}
+
+/// Holds what was seen of one text against what `flow` says of it. `usual` is the model that is taken where it names none.
+fn holds(text: &str, seen: &Value, usual: &str, models: &Manifest) -> Came {
     let word = |i: usize| seen[i].as_str().unwrap_or_default();
-    let (wanted, faults) = read(word(0));
-    let (got, leftover) = read(word(1));
-    assert_eq!(leftover, 0, "{text:?}: {} is no plan", word(1));
-    // Model, schedule and guidance may have been put right by what the model can do.
-    assert_eq!(
-        (got.seed, got.count, got.digit),
-        (wanted.seed, wanted.count, wanted.digit),
-        "{text:?}: {seen}"
-    );
+    let Read { plan: mut wanted, faults, names_model } = read(word(0));
+    if !names_model {
+        usual.clone_into(&mut wanted.model);
+    }
+    let got = read(word(1));
+    assert_eq!(got.faults, 0, "{text:?}: {} is no plan", word(1));
+    assert_eq!(got.plan, settled(wanted.clone(), models), "{text:?}: {seen}");
+    let put_right = got.plan != wanted;
     let notices = seen[2].as_u64().unwrap_or_default();
     assert!(faults == 0 || notices > 0, "{text:?}: {faults} faults, and no word: {seen}");
+    assert!(!put_right || notices > 0, "{text:?}: another plan than {wanted}, and no word: {seen}");
     assert!(seen[3].as_u64() > Some(0), "{text:?}: nothing is left of it: {seen}");
     assert_eq!(word(4), "", "{text:?}");
-    faults > 0
+    Came { plan: got.plan, refused: faults > 0, put_right }
+}
+
+/// A way into a page.
+struct Way<'a> {
+    /// What it is called.
+    name: &'a str,
+    /// How many texts are sent.
+    many: usize,
+    /// The die's seed.
+    seed: u64,
+    /// The model that is there at first, if a text that names none keeps it; else the manifest's first is taken.
+    keeps: Option<&'a str>,
 }
 
 /// Sends so many drawn texts `through` what was set up in the page, and holds each against `flow`. Says the counts.
 fn send_all(
     tab: &mut Tab,
-    whence: &str,
-    many: usize,
-    seed: u64,
+    way: &Way<'_>,
+    models: &Manifest,
     draw: impl Fn(&mut Die) -> String,
     given: impl Fn(&[String]) -> Value,
 ) {
-    let mut die = Die::seeded(seed);
+    let mut die = Die::seeded(way.seed);
     let began = std::time::Instant::now();
-    let (mut ran, mut refused) = (0, 0);
+    let (mut ran, mut refused, mut put_right) = (0, 0, 0);
+    let mut usual = way.keeps.unwrap_or(&models.default).to_owned();
     tab.eval("window.idle = true");
-    while ran < many {
-        let some: Vec<String> = (0..AT_ONCE.min(many - ran)).map(|_| draw(&mut die)).collect();
+    while ran < way.many {
+        let some: Vec<String> = (0..AT_ONCE.min(way.many - ran)).map(|_| draw(&mut die)).collect();
         let seen = tab.eval(&format!("through({})", given(&some)));
         for (text, seen) in some.iter().zip(seen.as_array().unwrap()) {
-            refused += usize::from(holds(text, seen));
+            let came = holds(text, seen, &usual, models);
+            if way.keeps.is_some() {
+                usual.clone_from(&came.plan.model);
+            }
+            refused += usize::from(came.refused);
+            put_right += usize::from(came.put_right);
             ran += 1;
         }
         if ran % TOLD == 0 {
@@ -112,7 +188,11 @@ fn send_all(
         assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
     }
     tab.eval("window.idle = false");
-    println!("{ran} plans through {whence}, {refused} with something refused in words");
+    println!(
+        "{ran} plans through {}, {refused} with something refused in words, {put_right} put right for their model",
+        way.name
+    );
+    assert!(put_right > 0 || ran < PLANS, "no model had to put anything right");
 }
 
 #[test]
@@ -127,7 +207,8 @@ fn plans_at_random_through_the_address_are_taken_or_refused_in_words() {
     tab.eval(THROUGH_THE_PAGE);
     // A `#` would end the query, and what a browser takes for another address is not ours.
     let draw = |die: &mut Die| die.query().replace('#', "%23");
-    send_all(&mut tab, "the address", asked(PLANS), 20_261_127, draw, |texts| json!(texts));
+    let way = Way { name: "the address", many: asked(PLANS), seed: 20_261_127, keeps: Some("mnist-unet") };
+    send_all(&mut tab, &way, &models(&site), draw, |texts| json!(texts));
     tab.visit(beginning);
     assert_eq!(tab.picture("seed=7&digit=any&count=1"), picture, "and it still draws the same");
     assert_eq!(tab.complaints(), Vec::<String>::new());
@@ -158,7 +239,9 @@ fn plans_at_random_through_an_elements_attributes_are_taken_or_refused_in_words(
         };
         texts.iter().map(fields).collect()
     };
-    send_all(&mut tab, "an element's attributes", asked(PLANS) / ELEMENTS, 20_261_128, Die::query, fields);
+    let many = asked(PLANS) / ELEMENTS;
+    let way = Way { name: "an element's attributes", many, seed: 20_261_128, keeps: None };
+    send_all(&mut tab, &way, &models(site.path()), Die::query, fields);
     for name in ["solver", "schedule", "tol", "controller", "guidance", "digit"] {
         tab.eval(&format!("document.querySelector('flow-digits').removeAttribute('{name}')"));
     }

@@ -85,17 +85,94 @@ fn moment_comes(child: &mut Child, run: &Path, aim: Aim) -> bool {
     }
 }
 
-/// The tensors of a burnpack file, behind its header (magic, version, length, and tensors' names with the numbers that Burn draws for
-/// parameters anew in each process). A tensor begins at a multiple of 256 bytes, and an optimizer's lie in the order of those
-/// numbers: the blocks of 256 bytes, sorted, are the same whatever the order.
-fn tensors(file: &[u8]) -> Vec<u8> {
-    let header = 10 + u32::from_le_bytes(file[6..10].try_into().unwrap()) as usize;
-    let mut data = file[header.next_multiple_of(256)..].to_vec();
-    data.resize(data.len().next_multiple_of(256), 0);
-    let (blocks, _) = data.as_chunks::<256>();
-    let mut blocks = blocks.to_vec();
-    blocks.sort_unstable();
-    blocks.concat()
+/// As many bytes from the front.
+fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
+    let (taken, rest) = bytes.split_at(count);
+    *bytes = rest;
+    taken
+}
+
+/// One value of CBOR (RFC 8949) from the front, of the kinds that burnpack's metadata are made of. What is below zero, and what is no
+/// whole number, stays as the parts that it is written in.
+fn cbor(bytes: &mut &[u8]) -> Value {
+    let first = take(bytes, 1)[0];
+    let (kind, short) = (first >> 5, first & 31);
+    let number = match short {
+        0..=23 => u64::from(short),
+        24..=27 => {
+            let long = take(bytes, 1_usize << (short - 24));
+            long.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
+        }
+        _ => panic!("CBOR without a length: {first:#x}"),
+    };
+    match kind {
+        0 => Value::from(number),
+        3 => Value::from(String::from_utf8(take(bytes, number as usize).to_vec()).unwrap()),
+        4 => Value::Array((0..number).map(|_| cbor(bytes)).collect()),
+        5 => {
+            let mut table = serde_json::Map::new();
+            for _ in 0..number {
+                let name = cbor(bytes).as_str().unwrap().to_owned();
+                table.insert(name, cbor(bytes));
+            }
+            Value::Object(table)
+        }
+        1 | 7 => Value::from(vec![u64::from(kind), u64::from(short), number]),
+        _ => panic!("CBOR of another kind: {first:#x}"),
+    }
+}
+
+/// A burnpack file's metadata, and the part that holds its tensors: magic, version and the metadata's length stand in front, and the
+/// tensors begin at a multiple of 256 bytes.
+fn unpacked(file: &[u8]) -> (Value, &[u8]) {
+    let length = u32::from_le_bytes(file[6..10].try_into().unwrap()) as usize;
+    let mut text = &file[10..10 + length];
+    let metadata = cbor(&mut text);
+    assert!(text.is_empty(), "{} bytes behind the metadata", text.len());
+    (metadata, &file[(10 + length).next_multiple_of(256)..])
+}
+
+/// The entries of a table, or none where there is no such table.
+fn entries(table: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    table.as_object().into_iter().flatten()
+}
+
+/// Everything in a checkpoint's three files (weights, average, optimizer) by its name: kind, shape and bytes of each tensor, and the
+/// numbers that the optimizer counts. Burn draws a number for each parameter anew in every process, and the optimizer names what it
+/// keeps by those; the file of the weights says which parameter has which.
+fn contents(files: [&[u8]; 3]) -> BTreeMap<String, Vec<u8>> {
+    let [weights, average, optimizer] = files.map(unpacked);
+    let mut paths = BTreeMap::new();
+    for (path, tensor) in entries(&weights.0["tensors"]) {
+        let other = paths.insert(tensor["param_id"].to_string(), path.clone());
+        assert_eq!(other, None, "two parameters have one number, {path} and another");
+    }
+    // Where the optimizer says it itself, it says the same.
+    for (number, path) in entries(&optimizer.0["metadata"]) {
+        assert_eq!(paths[number], *path);
+    }
+    let of_parameter = |name: &str| {
+        let (number, field) = name.split_once('.').unwrap();
+        let path = paths.get(number).unwrap_or_else(|| panic!("{name} is of no parameter"));
+        format!("optimizer: {field} of {path}")
+    };
+    let mut found = BTreeMap::new();
+    for (file, (metadata, data)) in [("weights", &weights), ("average", &average), ("optimizer", &optimizer)]
+    {
+        let named = |name: &String| match file {
+            "optimizer" => of_parameter(name),
+            _ => format!("{file}: {name}"),
+        };
+        for (name, tensor) in entries(&metadata["tensors"]) {
+            let [from, to]: [usize; 2] = serde_json::from_value(tensor["data_offsets"].clone()).unwrap();
+            let mut value = format!("{} {}: ", tensor["dtype"], tensor["shape"]).into_bytes();
+            value.extend_from_slice(&data[from..to]);
+            found.insert(named(name), value);
+        }
+        found
+            .extend(entries(&metadata["scalars"]).map(|(name, n)| (named(name), n.to_string().into_bytes())));
+    }
+    found
 }
 
 /// All that a finished run leaves, but for the seconds that it took: the numbers and the state of its last checkpoint, and the files
@@ -104,10 +181,10 @@ fn remains(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let checkpoint = latest(run).unwrap().unwrap();
     assert_eq!(checkpoint.state().step, STEPS);
     let read = |path: PathBuf| std::fs::read(&path).unwrap();
-    let mut remains = BTreeMap::new();
-    for name in ["model.bpk", "average.bpk", "optimizer.bpk"] {
-        remains.insert(name.to_owned(), tensors(&read(checkpoint.dir().join(name))));
-    }
+    let files = ["model.bpk", "average.bpk", "optimizer.bpk"].map(|name| read(checkpoint.dir().join(name)));
+    let mut remains = contents(files.each_ref().map(Vec::as_slice));
+    let moments = remains.keys().filter(|name| name.starts_with("optimizer: momentum.moment_")).count();
+    assert!(moments > 0, "the optimizer keeps no moments");
     let mut state: Value = serde_json::from_slice(&read(checkpoint.dir().join("state.json"))).unwrap();
     state["seconds"] = Value::Null;
     // Hashes of whole files, with what is drawn anew.
@@ -174,7 +251,9 @@ fn a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes() {
                 println!("{kills} of {wanted} kills, {in_saves} of them in a save, {runs} runs");
             }
         }
-        for (name, bytes) in remains(&run) {
+        let found = remains(&run);
+        assert!(found.keys().eq(expected.keys()), "after {kills} kills in {runs} runs: {:?}", found.keys());
+        for (name, bytes) in found {
             assert!(bytes == expected[&name], "{name} is another after {kills} kills in {runs} runs");
         }
         std::fs::remove_dir_all(&run).unwrap();
@@ -184,4 +263,54 @@ fn a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes() {
          {resumed} times; every run ended in the bytes of an unbroken one"
     );
     assert!(2 * in_saves >= kills, "only {in_saves} of {kills} kills were in a save");
+}
+
+/// A burnpack file of tensors of four bytes, one behind the other: each its name, its parameter's number and the byte that fills it.
+fn packed(tensors: &[(&str, u8, u8)]) -> Vec<u8> {
+    fn add(to: &mut Vec<u8>, text: &str) {
+        to.push(0x60 + text.len() as u8);
+        to.extend(text.as_bytes());
+    }
+    let mut metadata = vec![0xa1];
+    add(&mut metadata, "tensors");
+    metadata.push(0xa0 + tensors.len() as u8);
+    for (index, (name, number, _)) in tensors.iter().enumerate() {
+        let from = 4 * index as u8;
+        add(&mut metadata, name);
+        metadata.push(0xa4);
+        add(&mut metadata, "dtype");
+        add(&mut metadata, "F32");
+        add(&mut metadata, "shape");
+        metadata.extend([0x81, 1]);
+        add(&mut metadata, "data_offsets");
+        metadata.extend([0x82, from, from + 4]);
+        add(&mut metadata, "param_id");
+        metadata.push(*number);
+    }
+    let mut file = b"NRUB\x01\x00".to_vec();
+    file.extend((metadata.len() as u32).to_le_bytes());
+    file.extend(metadata);
+    file.resize(file.len().next_multiple_of(256), 0);
+    for (_, _, fill) in tensors {
+        file.extend([*fill; 4]);
+    }
+    file
+}
+
+#[test]
+fn checkpoints_are_the_same_parameter_by_parameter_whatever_burn_numbers_them() {
+    let of = |[a, b]: [u8; 2], [weight_a, weight_b]: [u8; 2], moments: [u8; 4]| {
+        let weights = packed(&[("a", a, weight_a), ("b", b, weight_b)]);
+        let names =
+            [(a, 1), (a, 2), (b, 1), (b, 2)].map(|(number, nth)| (format!("{number}.moment_{nth}"), number));
+        let kept = names.iter().zip(moments).map(|((name, number), fill)| (name.as_str(), *number, fill));
+        contents([&weights, &weights, &packed(&kept.collect::<Vec<_>>())])
+    };
+    let one = of([3, 5], [1, 2], [6, 7, 8, 9]);
+    assert_eq!(one.len(), 8);
+    assert_eq!(one["optimizer: moment_2 of a"], b"\"F32\" [1]: \x07\x07\x07\x07");
+    assert_eq!(one, of([9, 4], [1, 2], [6, 7, 8, 9]), "other numbers");
+    assert_ne!(one, of([3, 5], [2, 1], [6, 7, 8, 9]), "two weights have changed places");
+    assert_ne!(one, of([3, 5], [1, 2], [7, 6, 8, 9]), "two moments of a parameter have changed places");
+    assert_ne!(one, of([3, 5], [1, 2], [8, 9, 6, 7]), "the moments of two parameters have changed places");
 }

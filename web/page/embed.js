@@ -28,14 +28,14 @@ function program() {
   starting ??= (async () => {
     const { page } = JSON.parse(await list());
     const [module, program] = await Promise.all([
-      script(page.js, sri(page.js_sha256)),
-      compiled(page.wasm, sri(page.wasm_sha256)),
+      script(page.js, vouched(page.js, page.js_sha256)),
+      compiled(page.wasm, vouched(page.wasm, page.wasm_sha256)),
     ]);
     await module.default({ module_or_path: program }).catch((error) => {
       throw new Error(UNABLE, { cause: error });
     });
     if (SITE) module.trust(SITE);
-    return { module, style: { href: new URL(page.css, BASE).href, integrity: sri(page.css_sha256) } };
+    return { module, style: { href: new URL(page.css, BASE).href, integrity: vouched(page.css, page.css_sha256) } };
   })().catch((error) => {
     starting = undefined;
     throw error;
@@ -51,6 +51,12 @@ async function list() {
   });
   if (!answer.ok || answer.headers.get("Content-Type")?.startsWith("text/html")) throw new Error(await why(href, answer));
   return answer.text();
+}
+
+/** What a file must be, as the list says; where the document names the list, that has to say it. */
+function vouched(file, sha256) {
+  if (SITE && !sha256) throw new Error(`${file} is not used: the site's list does not say what it must be.`);
+  return sri(sha256);
 }
 
 /** A SHA-256 as `integrity` has it. */

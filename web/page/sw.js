@@ -1,14 +1,15 @@
 // Keeps the site for readers without a network, one version at a time.
 //
 // The build writes the lists before this file and so makes each deployment's file another one: `version` names the
-// deployment, `shell` holds what the page needs to draw its first digits, each with its SHA-256, and `later` what is
-// fetched only when it is asked for (other models, the GPU's program).
+// deployment, `shell` holds what the page needs to draw its first digits, and `later` what is fetched only when it is asked
+// for (other models, the GPU's program), each with its SHA-256.
 //
 // - A version is kept whole or not at all: every file of the shell is checked against its SHA-256, so half a deployment, or
 //   two mixed, is not installed.
 // - A page is answered from one version only. A new one waits until no page of the old one is open, or until the only
 //   one is loaded again.
-// - What is fetched later has its content's hash in its address, so versions share it.
+// - What is fetched later has its content's hash in its address, so versions share it. It is passed on as it comes, and
+//   kept when it has turned out to be the published file.
 const { version, shell, later } = self.site;
 
 const prefix = `flow-digits ${registration.scope} `;
@@ -55,7 +56,7 @@ async function activate() {
     if (name.startsWith(prefix) && name !== shellCache && name !== laterCache) await caches.delete(name);
   }
   const cache = await caches.open(laterCache);
-  const wanted = new Set(later.map((name) => new URL(name, registration.scope).href));
+  const wanted = new Set(Object.keys(later).map((name) => new URL(name, registration.scope).href));
   for (const request of await cache.keys()) {
     if (!wanted.has(request.url)) await cache.delete(request);
   }
@@ -103,11 +104,19 @@ async function onFirstUse(event, name) {
   if (found) return found;
   const response = await fetch(event.request);
   if (response.status === 200) {
-    const copy = response.clone();
-    // Without room the file is just not kept.
-    event.waitUntil(cache.put(name, copy).catch((why) => console.warn(`${name} is not kept:`, why)));
+    // Behind the page's back, which reads what comes at once. Without room the file is just not kept.
+    const kept = keep(cache, name, response.clone());
+    event.waitUntil(kept.catch((why) => console.warn(`${name} is not kept:`, why)));
   }
   return response;
+}
+
+/** Keeps a file if it is the published one. Of another one the page speaks, which looks at what it gets. */
+async function keep(cache, name, response) {
+  const bytes = await response.clone().arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  if (btoa(String.fromCharCode(...digest)) !== base64(later[name])) throw new Error("its fingerprint differs");
+  await cache.put(name, response);
 }
 
 addEventListener("install", (event) => event.waitUntil(install()));
@@ -128,6 +137,6 @@ addEventListener("fetch", (event) => {
     event.respondWith(request.mode === "navigate" ? page(inShell, request) : kept(inShell));
     return;
   }
-  const inLater = named.find((name) => later.includes(name));
+  const inLater = named.find((name) => Object.hasOwn(later, name));
   if (inLater) event.respondWith(onFirstUse(event, inLater));
 });

@@ -1,11 +1,11 @@
 //! `sw.js`: the service worker (`web/page/sw.js`) with the list of what one version of the site consists of.
 //!
 //! ```text
-//! self.site = {"version": "...", "shell": {"start.js": "SHA-256", ...}, "later": ["workers/gpu-....wasm", ...]};
+//! self.site = {"version": "...", "shell": {"start.js": "SHA-256", ...}, "later": {"workers/gpu-....wasm": "SHA-256", ...}};
 //! (web/page/sw.js)
 //! ```
 //! The shell is what draws digits without a network: all but the GPU worker and the models that are not the first one.
-//! Everything stands under the address by which the page asks for it.
+//! Everything stands under the address by which the page asks for it, with the content that it must have to be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,8 +34,7 @@ const PROGRAM: &str = include_str!("../../web/page/sw.js");
 /// content of the others.
 pub fn write<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -> Result<PathBuf> {
     let names = Names::read(folder)?;
-    let mut shell = BTreeMap::new();
-    let mut later = BTreeSet::new();
+    let (mut shell, mut later) = (BTreeMap::new(), BTreeMap::new());
     for file in files {
         let path = relative(folder, file)?;
         if path == FILE || is_beside(file).is_some() {
@@ -43,12 +42,8 @@ pub fn write<'a>(folder: &Path, files: impl Iterator<Item = &'a Path>) -> Result
         }
         let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
         let hash = hex(&Sha256::digest(&bytes));
-        let address = names.address(&path, &hash);
-        if names.is_shell(&path) {
-            shell.insert(address, hash);
-        } else {
-            later.insert(address);
-        }
+        let part = if names.is_shell(&path) { &mut shell } else { &mut later };
+        part.insert(names.address(&path, &hash), hash);
     }
     let mut all = Sha256::new();
     all.update(json!([shell, later]).to_string());
@@ -70,13 +65,12 @@ pub fn listed(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     let list = text.strip_prefix(LIST.0).and_then(|rest| rest.split_once(LIST.1));
     let (list, _) = list.with_context(|| format!("{} does not begin with a list", place.display()))?;
     let list: Value = serde_json::from_str(list).with_context(|| format!("{}", place.display()))?;
-    let shell = list["shell"].as_object().into_iter().flat_map(|shell| shell.keys().map(String::as_str));
-    let later = list["later"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let path = |address: &str| match address.split('?').next() {
+    let parts = ["shell", "later"].into_iter().filter_map(|part| list[part].as_object());
+    let path = |address: &String| match address.split('?').next() {
         Some("./") | None => folder.join("index.html"),
         Some(path) => folder.join(path),
     };
-    Ok(shell.chain(later).map(path).collect())
+    Ok(parts.flat_map(|part| part.keys()).map(path).collect())
 }
 
 /// How the page names files, and which models it begins with.
@@ -182,10 +176,12 @@ mod tests {
         ];
         assert_eq!(names.len(), wanted.len(), "{names:?}");
         assert!(names.iter().zip(wanted).all(|(name, wanted)| name.starts_with(wanted)), "{names:?}");
-        assert_eq!(
-            list["later"],
-            json!(["models/a.safetensors?v=ca978112", "workers/gpu-0123456789abcdef.wasm"])
-        );
+        // What `sha256sum` says of `a` and of `gpu`.
+        let later = json!({
+            "models/a.safetensors?v=ca978112": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+            "workers/gpu-0123456789abcdef.wasm": "e3c5ba51dba85ab0c990db5e309f4d7bdb282470fb02aee75b9022c1399e91c8",
+        });
+        assert_eq!(list["later"], later);
         // SHA-256 of `1`.
         assert!(list["shell"]["start.js"].as_str().unwrap().starts_with("6b86b273ff34fce1"));
     }

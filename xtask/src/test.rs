@@ -34,6 +34,18 @@ const WEB: [&[&str]; 3] = [
 /// A test that cannot run here appends `name<tab>why` to the file of this name (see `cross_tests::skip`).
 const SKIPS: &str = "FLOW_DIGITS_SKIPS";
 
+/// What may be skipped under CI, whose machines have no graphics processor, may have other fonts, forbid namespaces and lack Python: the
+/// test's name, and how its reason begins. Any other skip fails the run there, since nobody reads it.
+const MAY_BE_SKIPPED: [(&str, &str); 7] = [
+    ("wgpu_gives_the_stored_answer", "not built"),
+    ("wgpu_gives_the_stored_answer", "no adapter"),
+    ("the_page_looks_as_it_is_stored", "the stored pictures show Debian's"),
+    ("in_firefox_the_page_looks_as_it_is_stored", "the stored pictures show Debian's"),
+    ("a_checkpoint_that_finds_no_room", "no disk can be mounted here"),
+    ("an_export_that_finds_no_room", "no disk can be mounted here"),
+    ("a_real_mlflow_server_has_the_runs_parameters_figures_and_files", "\"python3\""),
+];
+
 /// Tells the browser tests where the built site is.
 const SITE: &str = "FLOW_DIGITS_SITE";
 
@@ -76,6 +88,9 @@ pub fn test(paths: &Paths, asked: Asked) -> Result<ExitCode> {
         if ci || asked.sizes {
             run.sizes();
         }
+    }
+    if ci {
+        run.tally.refuse_skips();
     }
     Ok(run.tally.close())
 }
@@ -310,6 +325,20 @@ impl Tally {
         Ok(())
     }
 
+    /// Makes a failure of every skip that is not among [`MAY_BE_SKIPPED`].
+    fn refuse_skips(&mut self) {
+        let may_be = |name: &str, why: &str| {
+            MAY_BE_SKIPPED.iter().any(|(allowed, reason)| name == *allowed && why.starts_with(reason))
+        };
+        let all = std::mem::take(&mut self.skipped).into_iter();
+        let (allowed, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.partition(|(name, why)| may_be(name, why));
+        self.skipped = allowed;
+        for (name, why) in refused {
+            self.fail(&name, &format!("skipped, which under CI it may not be: {why}"));
+        }
+    }
+
     fn close(&self) -> ExitCode {
         println!();
         for (name, why) in &self.skipped {
@@ -354,5 +383,47 @@ mod tests {
         let mut tally = Tally { passed: 5, ..Tally::default() };
         tally.read_skips(&file).unwrap();
         assert_eq!((tally.passed, tally.skipped.len()), (4, 1));
+    }
+
+    #[test]
+    fn under_ci_a_skip_that_is_not_foreseen_fails_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("skips");
+        let skips = [
+            ("wgpu_gives_the_stored_answer", "not built (it compiles Burn's WGPU natively)"),
+            ("an_export_that_finds_no_room", "no disk can be mounted here (unshare -rm, mount)"),
+            (
+                "a_real_mlflow_server_has_the_runs_parameters_figures_and_files",
+                "\"python3\" \"-m\" \"venv\": No such file or directory (os error 2)",
+            ),
+            ("every_part_has_its_type", "no nginx: install it"),
+            ("a_checkpoint_that_finds_no_room", "not in the mood"),
+        ];
+        let lines: String = skips.iter().map(|(name, why)| format!("{name}\t{why}\n")).collect();
+        std::fs::write(&file, lines).unwrap();
+        let mut tally = Tally { passed: 9, ..Tally::default() };
+        tally.count("test slow ... ignored, takes an hour");
+        tally.read_skips(&file).unwrap();
+        assert_eq!(tally.skipped.len(), 6);
+        tally.refuse_skips();
+        assert_eq!((tally.passed, tally.failed, tally.skipped.len()), (4, 3, 3));
+        let refused: Vec<&str> = tally.failures.iter().filter_map(|text| text.split(':').next()).collect();
+        assert_eq!(refused, ["a_checkpoint_that_finds_no_room", "every_part_has_its_type", "slow"]);
+        assert!(tally.failures[1].ends_with("no nginx: install it"), "{}", tally.failures[1]);
+    }
+
+    #[test]
+    fn what_may_be_skipped_under_ci_is_what_tests_say_of_themselves() {
+        let texts = [
+            include_str!("../../tests/parity.rs"),
+            include_str!("../../tests/browser/screens.rs"),
+            include_str!("../../trainer/tests/full_disk.rs"),
+            include_str!("../../trainer/tests/mlflow.rs"),
+        ];
+        for (name, why) in MAY_BE_SKIPPED {
+            let says =
+                |text: &&str| text.contains(&format!("\"{name}\"")) && text.contains(why.trim_matches('"'));
+            assert!(texts.iter().any(says), "no test skips {name} because of {why}");
+        }
     }
 }

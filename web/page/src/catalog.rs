@@ -61,7 +61,8 @@ impl Site {
         }
     }
 
-    /// The files that this list vouches for, each with its SHA-256.
+    /// The files that this list vouches for, each with its SHA-256. What it names without one is taken as it comes, or refused where
+    /// the document vouches for the list (`fetch::trust`).
     pub(crate) fn vouches_for(&self) -> Vec<(&str, &str)> {
         let programs = [&self.cpu, &self.gpu].into_iter().flatten();
         let of_programs = programs.flat_map(|program| {
@@ -244,10 +245,13 @@ mod tests {
 
     #[test]
     fn a_site_without_a_gpu_program_is_a_site() {
-        let text = r#"{"cpu":{"js":"workers/cpu-1.js","wasm":"workers/cpu-1.wasm","bytes":7},"gpu":null}"#;
-        let site: Site = serde_json::from_str(text).unwrap();
-        assert_eq!(site.program(Backend::Cpu).map(|program| program.bytes), Some(7));
-        assert_eq!(site.program(Backend::Gpu), None);
+        // What is not there may be named as such, or not at all.
+        for absent in ["", r#","worker":null,"manifest_sha256":null,"results":null,"results_sha256":null"#] {
+            let text = r#"{"cpu":{"js":"workers/cpu-1.js","wasm":"workers/cpu-1.wasm","bytes":7},"gpu":null"#;
+            let site: Site = serde_json::from_str(&format!("{text}{absent}}}")).unwrap();
+            assert_eq!(site.program(Backend::Cpu).map(|program| program.bytes), Some(7));
+            assert_eq!((site.program(Backend::Gpu), site.vouches_for()), (None, Vec::new()));
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! can tell while it reads. What was really transferred is asked of the browser afterwards ([`transferred`]).
 //!
 //! Every file whose SHA-256 is known ([`expect`]) is held against it before anybody gets it. The document names that of the
-//! site's list, and the list names the others' (`docs/threat-model.md`).
+//! site's list, and the list names the others' (`docs/threat-model.md`). Where it does ([`trust`]), a file that nothing vouches
+//! for is not used.
 
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use leptos::leptos_dom::helpers::IntervalHandle;
@@ -67,6 +68,11 @@ pub(crate) enum FetchError {
         /// The address asked.
         url: String,
     },
+    /// The document vouches for the lists, and they don't say what this file must be.
+    Unlisted {
+        /// The address that would be asked.
+        url: String,
+    },
 }
 
 impl FetchError {
@@ -76,7 +82,8 @@ impl FetchError {
         | Self::Network { url, .. }
         | Self::Silence { url }
         | Self::Page { url }
-        | Self::Altered { url }) = self;
+        | Self::Altered { url }
+        | Self::Unlisted { url }) = self;
         path(url)
     }
 
@@ -90,6 +97,8 @@ thread_local! {
     static BASE: RefCell<String> = const { RefCell::new(String::new()) };
     /// The SHA-256 that files of the site must have, by their places.
     static EXPECTED: RefCell<HashMap<String, String>> = RefCell::default();
+    /// Whether the document says which content the first list has: then nothing is used whose content is not known.
+    static TRUSTS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A file's place, without what stands behind it in an address.
@@ -102,9 +111,25 @@ pub(crate) fn expect(url: &str, sha256: &str) {
     EXPECTED.with_borrow_mut(|expected| expected.insert(path(url).to_owned(), sha256.to_ascii_lowercase()));
 }
 
+/// Says which content the list has that vouches for everything else: what no list vouches for is refused from now on.
+pub(crate) fn trust(url: &str, sha256: &str) {
+    expect(url, sha256);
+    TRUSTS.set(true);
+}
+
 /// Whether it is known which content a file must have.
-pub(crate) fn is_expected(url: &str) -> bool {
+fn is_expected(url: &str) -> bool {
     EXPECTED.with_borrow(|expected| expected.contains_key(path(url)))
+}
+
+/// Whether a file is to be fetched here before the browser fetches it by itself: something says what it must be, or has to.
+pub(crate) fn is_looked_at(url: &str) -> bool {
+    TRUSTS.get() || is_expected(url)
+}
+
+/// Refuses a file that nothing vouches for where something has to.
+fn listed(url: &str) -> Result<(), FetchError> {
+    if is_expected(url) || !TRUSTS.get() { Ok(()) } else { Err(FetchError::Unlisted { url: url.to_owned() }) }
 }
 
 /// Says where the site's files are: beside the page, or where an element's script came from. The first to say it counts.
@@ -124,12 +149,18 @@ pub(crate) fn resolve(url: &str) -> String {
 }
 
 /// Fetches `url` (relative to the site) and calls `arrived` with the bytes so far. What is not what was published is asked of
-/// the server once more, past the browser's cache.
+/// the server once more, past the browser's cache; what nobody vouches for is not asked for.
 pub(crate) async fn bytes(
     url: &str,
     source: Source,
-    mut arrived: impl FnMut(u64),
+    arrived: impl FnMut(u64),
 ) -> Result<Uint8Array, FetchError> {
+    listed(url)?;
+    ahead(url, source, arrived).await
+}
+
+/// The same for a file that may be asked for before it is known what it must be.
+async fn ahead(url: &str, source: Source, mut arrived: impl FnMut(u64)) -> Result<Uint8Array, FetchError> {
     match whole(url, source, &mut arrived).await {
         Err(error) if source == Source::Usual && error.may_be_the_cache() => {
             leptos::logging::warn!("{error:?}: asking the server itself");
@@ -141,8 +172,17 @@ pub(crate) async fn bytes(
 
 /// Fetches a text.
 pub(crate) async fn text(url: &str, source: Source) -> Result<String, FetchError> {
-    // What is no UTF-8 is no text of ours, and what reads it will say so.
-    Ok(String::from_utf8_lossy(&bytes(url, source, |_| ()).await?.to_vec()).into_owned())
+    Ok(read(&bytes(url, source, |_| ()).await?))
+}
+
+/// Fetches a text before it is known what it must be: [`is_as_expected`] has to be asked before it is used.
+pub(crate) async fn text_ahead(url: &str, source: Source) -> Result<String, FetchError> {
+    Ok(read(&ahead(url, source, |_| ()).await?))
+}
+
+/// What is no UTF-8 is no text of ours, and what reads it will say so.
+fn read(bytes: &Uint8Array) -> String {
+    String::from_utf8_lossy(&bytes.to_vec()).into_owned()
 }
 
 async fn whole(url: &str, source: Source, arrived: &mut impl FnMut(u64)) -> Result<Uint8Array, FetchError> {
@@ -187,11 +227,13 @@ async fn whole(url: &str, source: Source, arrived: &mut impl FnMut(u64)) -> Resu
     Ok(all)
 }
 
-/// Whether a text is the one that must stand at this place; yes where that is not known.
-pub(crate) async fn is_as_expected(url: &str, text: &str) -> bool {
+/// Whether a text that came ahead is the one that must stand at this place; yes where that is not known and need not be.
+pub(crate) async fn is_as_expected(url: &str, text: &str) -> Result<bool, FetchError> {
+    listed(url)?;
     let expected = EXPECTED.with_borrow(|expected| expected.get(path(url)).cloned());
-    let Some(expected) = expected else { return true };
-    fingerprint(&Uint8Array::new_from_slice(text.as_bytes())).await.is_none_or(|got| got == expected)
+    let Some(expected) = expected else { return Ok(true) };
+    let got = fingerprint(&Uint8Array::new_from_slice(text.as_bytes())).await;
+    Ok(got.is_none_or(|got| got == expected))
 }
 
 /// The SHA-256 of some bytes; `None` where the browser computes none, which is on pages that did not come over a secure
@@ -299,4 +341,25 @@ pub(crate) fn say(error: &JsValue) -> String {
         .ok()
         .and_then(|message| message.as_string())
         .unwrap_or_else(|| format!("{error:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_the_document_vouches_for_the_list_only_what_is_listed_is_used() {
+        let unlisted = |url: &str| Err(FetchError::Unlisted { url: url.to_owned() });
+        // A document that names no list: what is known is looked at, and the rest is taken as it comes.
+        expect("models/a.bin", "00");
+        assert_eq!([is_looked_at("models/a.bin?v=0"), is_looked_at("worker.js")], [true, false]);
+        assert_eq!([listed("models/a.bin?v=0"), listed("worker.js?again=1")], [Ok(()), Ok(())]);
+        trust("site.json", "FF");
+        assert_eq!([listed("site.json"), listed("models/a.bin?v=0")], [Ok(()), Ok(())]);
+        assert!(is_looked_at("worker.js"));
+        assert_eq!(listed("worker.js?again=1"), unlisted("worker.js?again=1"));
+        expect("worker.js", "11");
+        assert_eq!(listed("worker.js?again=1"), Ok(()));
+        assert_eq!(listed("models/manifest.json"), unlisted("models/manifest.json"));
+    }
 }

@@ -54,10 +54,10 @@ fn main() {
 }
 
 /// Says which content the site's list must have, by its SHA-256. Whoever loads this program calls it first, with what the
-/// document says; the list then says the same of everything else.
+/// document says; the list then says the same of everything else, and what it says nothing of is not used.
 #[wasm_bindgen]
 pub fn trust(site_sha256: &str) {
-    fetch::expect(catalog::SITE, site_sha256);
+    fetch::trust(catalog::SITE, site_sha256);
 }
 
 /// Opens the article in the element `app` of the document.

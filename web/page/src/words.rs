@@ -145,6 +145,11 @@ pub(crate) fn gpu_damaged() -> String {
     "The GPU program arrived damaged, so the processor computes.".to_owned()
 }
 
+/// The list does not say what the GPU program must be.
+pub(crate) fn gpu_unlisted() -> String {
+    "The site's list does not say what the GPU program must be, so the processor computes.".to_owned()
+}
+
 /// This site has no GPU program.
 pub(crate) fn gpu_absent() -> String {
     "This copy of the site has no GPU program (yet), so the processor computes.".to_owned()

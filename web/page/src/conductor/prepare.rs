@@ -194,12 +194,12 @@ impl Conductor {
         Ok(machine)
     }
 
-    /// What a program's start takes, with the bytes that are announced: the wasm, and the scripts whose content is known. The
-    /// browser fetches scripts by itself, and can't be told what they must be; so they are looked at first. What was looked at
-    /// is in the browser's cache then.
+    /// What a program's start takes, with the bytes that are announced: the wasm, and the scripts whose content is or must be
+    /// known. The browser fetches scripts by itself, and can't be told what they must be; so they are looked at first. What was
+    /// looked at is in the browser's cache then.
     fn program_files(&self, program: &Program) -> Vec<(String, u64)> {
         let scripts = scripts(program, self.0.misstarts.get()).into_iter();
-        let known = scripts.filter(|url| fetch::is_expected(url)).map(|url| (url, 0));
+        let known = scripts.filter(|url| fetch::is_looked_at(url)).map(|url| (url, 0));
         std::iter::once((program.wasm.clone(), program.bytes)).chain(known).collect()
     }
 
@@ -296,6 +296,7 @@ impl Conductor {
             leptos::logging::warn!("{error:?}");
             because(match error {
                 FetchError::Altered { .. } => words::gpu_damaged(),
+                FetchError::Unlisted { .. } => words::gpu_unlisted(),
                 _ => words::gpu_missing(),
             })
         })?;

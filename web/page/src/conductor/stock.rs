@@ -73,7 +73,7 @@ impl Stock {
     }
 
     async fn text(&self, url: &str) -> Result<String, FetchError> {
-        let text = fetch::text(url, self.source(url)).await?;
+        let text = fetch::text_ahead(url, self.source(url)).await?;
         self.suspects.borrow_mut().remove(url);
         Ok(text)
     }
@@ -81,7 +81,7 @@ impl Stock {
     /// A text that came before it was known what it must be; the server's own when it is another one.
     async fn checked(&self, url: &str, came: Result<String, FetchError>) -> Result<String, FetchError> {
         match came {
-            Ok(text) if fetch::is_as_expected(url, &text).await => Ok(text),
+            Ok(text) if fetch::is_as_expected(url, &text).await? => Ok(text),
             Ok(_) | Err(FetchError::Altered { .. }) => fetch::text(url, Source::Server).await,
             Err(error) => Err(error),
         }

@@ -10,7 +10,7 @@ pub(crate) fn lists_missing(error: &FetchError) -> Failure {
         FetchError::Altered { .. } => {
             "Page and files may be of different versions: loading the page again, past the browser's cache, usually helps."
         }
-        _ => "Try again in a moment.",
+        _ => again(error),
     };
     Failure {
         title: "The instrument could not be set up",
@@ -37,8 +37,9 @@ pub(crate) fn program_missing(backend: Backend, error: &FetchError) -> Failure {
     Failure {
         title: if is_altered(error) { "The program arrived damaged" } else { "The program did not arrive" },
         text: format!(
-            "{} Try again in a moment.",
-            fetched(error, &format!("The program that computes on the {}", backend.label()))
+            "{} {}",
+            fetched(error, &format!("The program that computes on the {}", backend.label())),
+            again(error)
         ),
     }
 }
@@ -51,6 +52,14 @@ pub(crate) fn study_missing(error: &FetchError) -> String {
 /// The study's figures can't be read.
 pub(crate) fn study_unreadable(file: &str) -> String {
     format!("The study's figures ({file}) are not what this page expects. All else works without them.")
+}
+
+/// What a reader can do.
+fn again(error: &FetchError) -> &'static str {
+    match error {
+        FetchError::Unlisted { .. } => "Only who keeps this site can mend that.",
+        _ => "Try again in a moment.",
+    }
 }
 
 fn is_altered(error: &FetchError) -> bool {
@@ -81,6 +90,9 @@ fn fetched(error: &FetchError, what: &str) -> String {
                  your browser's cache as well; if it stays so, the copy on the server is damaged."
             )
         }
+        FetchError::Unlisted { .. } => {
+            format!("{what} is not used: the site's list does not say what it must be.")
+        }
     }
 }
 
@@ -105,11 +117,19 @@ mod tests {
             FetchError::Silence { url: url() },
             FetchError::Page { url: url() },
             FetchError::Altered { url: url() },
+            FetchError::Unlisted { url: url() },
         ];
         let mut told: Vec<String> = errors.iter().map(|error| model_missing("A", error).text).collect();
         assert!(told.iter().all(|text| text.contains("“A” (models/a.safetensors)")), "{told:?}");
         told.dedup();
         assert_eq!(told.len(), errors.len());
         assert_ne!(model_missing("A", &errors[4]).title, model_missing("A", &errors[0]).title);
+        // To try again is no advice where it can't help.
+        for error in &errors {
+            let told = [lists_missing(error).text, program_missing(Backend::Cpu, error).text];
+            let is_unlisted = matches!(error, FetchError::Unlisted { .. });
+            let is_final = |text: &String| !text.contains("Try again") && text.contains("who keeps this");
+            assert!(told.iter().all(|text| is_final(text) == is_unlisted), "{told:?}");
+        }
     }
 }
