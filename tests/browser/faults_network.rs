@@ -40,9 +40,9 @@ fn first(site: &Path) -> String {
 const SAID: &str = "(document.documentElement.dataset.state === 'error' && document.querySelector('.boot')?.innerText) || \
     document.querySelector('[data-testid=error]')?.innerText";
 
-/// How many rules of style files are applied to the document.
-const RULES: &str =
-    "[...document.styleSheets].filter(sheet => sheet.href).flatMap(sheet => [...sheet.cssRules]).length";
+/// How many rules of style files are applied to the document. Those of a file that did not come may not be read, and are none.
+const RULES: &str = "[...document.styleSheets].filter(sheet => sheet.href).flatMap(sheet => { \
+    try { return [...sheet.cssRules] } catch { return [] } }).length";
 
 /// Presses whatever offers to try again, and waits for digits.
 fn tries_again(tab: &mut Tab, file: &str) {

@@ -57,13 +57,13 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
             began.set(true);
         }
     });
-    let first = match Lineup::parse(&address::fragment()) {
-        Some(Ok(lineup)) => lineup,
+    let (first, is_asked_for) = match Lineup::parse(&address::fragment()) {
+        Some(Ok(lineup)) => (lineup, true),
         Some(Err(sentence)) => {
             hero.notice(About::Address, sentence);
-            STORIES[0].lineup()
+            (STORIES[0].lineup(), false)
         }
-        None => STORIES[0].lineup(),
+        None => (STORIES[0].lineup(), false),
     };
     let serial = StoredValue::new(0_u32);
     // A pane's number, and what it chooses.
@@ -99,7 +99,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
         let is_first = lineup.with(|lineup| *lineup == STORIES[0].lineup());
         address::put_fragment(&if is_first { String::new() } else { lineup.with(Lineup::fragment) });
     });
-    // An address may name a model that is not here.
+    // An address may name a model that is not here; so may the first story, of which nobody need be told.
     Effect::new(move |_| {
         let Some(catalog) = hero.catalog.get() else { return };
         for (_, own) in panes.get_untracked() {
@@ -109,7 +109,9 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                 continue;
             };
             let known: Vec<&str> = catalog.velocities().map(|entry| entry.id.as_str()).collect();
-            hero.notice(About::Address, words::model_unknown(&id, &instead.label, &known));
+            if is_asked_for {
+                hero.notice(About::Address, words::model_unknown(&id, &instead.label, &known));
+            }
             own.update(|plan| plan.model.clone_from(&instead.id));
         }
     });
