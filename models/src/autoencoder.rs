@@ -286,7 +286,7 @@ impl Autoencoder {
                 let [_, n] = out.dims();
                 out.reshape([batch, n, 1, 1])
             }
-            (None, Some(conv)) => conv.forward(h),
+            (None, Some(conv)) => convolve(conv, h),
             (None, None) => h,
         };
         let channels = self.latent[0];
@@ -331,7 +331,7 @@ impl Autoencoder {
             (Some(linear), _) => {
                 project(linear, z.flatten::<2>(1, 3)).reshape([batch, channels, height, width])
             }
-            (None, Some(conv)) => conv.forward(z),
+            (None, Some(conv)) => convolve(conv, z),
             (None, None) => z,
         };
         let h = depth_to_space(convolve(&decoder.grow, through(&decoder.low, h)), 2);

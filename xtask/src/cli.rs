@@ -48,12 +48,14 @@ pub enum Command {
     },
     /// Run every test, native and in a real browser, and print one count
     ///
-    /// The last line is always `N passed, N failed, N skipped`; every skipped test is named with its reason. With
-    /// CI set, a test that cannot run for want of a browser is a failure, and formatting and clippy are checked too.
+    /// The last line is always `N passed, N failed, N skipped`; every skipped test is named with its reason. With CI set, a test
+    /// that is skipped for a reason that is not foreseen is a failure, what ships is built, tested in the browser and held against
+    /// its limits, and formatting and clippy are checked too.
     #[command(after_help = "Examples:
   cargo xtask test                 everything
   cargo xtask test --native        no browser
   cargo xtask test --browser       only in the browser
+  cargo xtask test --sizes         the site that ships instead of its quick flavor, and its sizes
   cargo xtask test --lint          formatting and clippy too, as in CI
   cargo xtask test --wgpu          also compare with this machine's GPU")]
     Test(crate::test::Asked),

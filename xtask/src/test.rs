@@ -64,7 +64,7 @@ pub struct Asked {
     /// Check formatting and clippy too (always under CI)
     #[arg(long)]
     lint: bool,
-    /// Build what ships until the first digits and hold it against its limits too (always under CI)
+    /// Test in the browser what ships, instead of its quick flavor, and hold its sizes against their limits (always under CI)
     #[arg(long, conflicts_with = "native")]
     sizes: bool,
     /// Build the comparison on this machine's GPU too
@@ -84,10 +84,7 @@ pub fn test(paths: &Paths, asked: Asked) -> Result<ExitCode> {
         run.native();
     }
     if !asked.native {
-        run.browser(ci);
-        if ci || asked.sizes {
-            run.sizes();
-        }
+        run.web(ci);
     }
     if ci {
         run.tally.refuse_skips();
@@ -142,16 +139,26 @@ impl Run<'_> {
         self.tests("the page's own tests", "about 4 min cold", &mut page);
     }
 
+    /// The tests in a browser. Where sizes are asked for, what ships is built and tested; else the quick flavor of it.
+    fn web(&mut self, ci: bool) {
+        let sizes = ci || self.asked.sizes;
+        let flavor = if sizes { Flavor::Release } else { Flavor::Fast };
+        if let Err(why) = self.site(flavor) {
+            return self.tally.fail("building the web parts", &format!("{why:#}"));
+        }
+        self.browser(ci);
+        if sizes {
+            self.sizes();
+        }
+    }
+
     fn browser(&mut self, ci: bool) {
         let Some(chromium) = tools::chromium_or_install() else {
             return self.browser_missing(ci);
         };
         let firefox = tools::firefox_or_install();
         let axe = tools::axe_or_fetch(self.paths);
-        let site = match self.site() {
-            Ok(()) => self.paths.test_site(),
-            Err(why) => return self.tally.fail("building the web parts", &format!("{why:#}")),
-        };
+        let site = self.paths.test_site();
         let mut cargo = self.cargo("test");
         self.select_native(&mut cargo);
         cargo.args(["--test", "browser", "--no-fail-fast", "--", "--test-threads=1"]);
@@ -168,32 +175,25 @@ impl Run<'_> {
         }
     }
 
-    /// Builds the web parts for tests, in the quick flavor: what is tested is the same program.
-    fn site(&self) -> Result<()> {
-        let tools = Tools::ready(self.paths, false, || compile_ahead(self.paths, Flavor::Fast))?;
-        let builder = Builder { paths: self.paths, tools: &tools, flavor: Flavor::Fast };
+    /// Builds the web parts into the site that is tested.
+    fn site(&self, flavor: Flavor) -> Result<()> {
+        let tools =
+            Tools::ready(self.paths, flavor == Flavor::Release, || compile_ahead(self.paths, flavor))?;
+        let builder = Builder { paths: self.paths, tools: &tools, flavor };
         let out = Output::Terminal;
         let worker = |backend: Backend| {
             let what = format!("building the {} worker for tests", backend.name().to_uppercase());
-            step(&what, backend.usual_time(Flavor::Fast), || builder.worker(backend, &out))
+            step(&what, backend.usual_time(flavor), || builder.worker(backend, &out))
         };
         let (cpu, gpu) = (worker(Backend::Cpu)?, worker(Backend::Gpu)?);
         let page = step("building the page for tests", "about 2 min cold", || builder.page(&out))?;
         site::assemble(self.paths, &self.paths.test_site(), &page, &cpu, Some(&gpu), Leftovers::Remove)
     }
 
-    /// Builds what ships until the first digits, and fails when a part of it is larger than it may be.
+    /// Fails when a part of what ships is larger than it may be.
     fn sizes(&mut self) {
-        let measured = step("sizes of what ships", "about 12 min cold, seconds when nothing changed", || {
-            let tools = Tools::ready(self.paths, true, || ())?;
-            let builder = Builder { paths: self.paths, tools: &tools, flavor: Flavor::Release };
-            let out = Output::Terminal;
-            let (cpu, page) = (builder.worker(Backend::Cpu, &out)?, builder.page(&out)?);
-            let folder = self.paths.target.join("web-size");
-            site::assemble(self.paths, &folder, &page, &cpu, None, Leftovers::Remove)?;
-            crate::size::within_limits(&folder)
-        });
-        match measured {
+        let site = self.paths.test_site();
+        match step("sizes of what ships", "half a minute", || crate::size::within_limits(&site)) {
             Ok(()) => self.tally.passed += 1,
             Err(why) => self.tally.fail("sizes of what ships", &format!("{why:#}")),
         }

@@ -5,12 +5,15 @@
 //! nothing else can become of those: these functions are linked and not called. Their bodies are replaced by a trap, and what only
 //! they needed goes with them when wasm-opt runs. Were one called after all, the worker would end, and the page say so; the tests run
 //! with the same replacements.
+//!
+//! The compiler makes one function of several that came out alike, and keeps one's name. So what is small, or what every type has its
+//! own of (to drop, to hash, to print it), is left alone: it may be another type's as well.
 
 use anyhow::{Context, Result, bail};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
 /// Parts of the names of functions that are never called, and why.
-pub(crate) const UNREACHED: [&str; 11] = [
+const UNREACHED: [&str; 13] = [
     // No tensor is quantized: 8-bit weights become 32-bit numbers when a file is read.
     "QTensorOps",
     "burn_std::tensor::quantization",
@@ -22,14 +25,23 @@ pub(crate) const UNREACHED: [&str; 11] = [
     "TensorData>::try_cast_clone",
     // No tensor has 64 or 16 bits a number.
     "gemm_f",
-    // Matrix products on the GPU are shaders of ours (`models::layers`); what they would refuse, no model of a page has.
+    // Matrix products and convolutions on the GPU are shaders of ours (`models::layers`); what they would refuse, no model of a page
+    // has.
     "cubek_matmul::",
+    "cubek_convolution::",
     "cubek_tile::",
     "burn_cubecl::kernel::matmul",
+    "burn_cubecl::kernel::conv",
 ];
 
 /// The kind of product that is reached.
 const REACHED: [&str; 1] = ["gemm_f32"];
+
+/// Parts of the names of what many types have: what drops them, and their implementations of the language's own traits.
+const OF_MANY_TYPES: [&str; 4] = ["drop_in_place", " as core::", " as alloc::", "DynKey"];
+
+/// Bytes of the smallest body that is replaced.
+const SMALLEST: usize = 200;
 
 /// A body that is nothing but a trap: no locals, `unreachable`, `end`.
 const TRAP: [u8; 3] = [0x00, 0x00, 0x0b];
@@ -80,8 +92,9 @@ pub(crate) fn without_unreached(program: &[u8]) -> Result<(Vec<u8>, usize)> {
     let (start, range) = code.context("the worker's program has no code")?;
     let mut is_trap = vec![false; bodies.len()];
     for index in unreached {
-        if let Some(is_trap) = index.checked_sub(imported).and_then(|index| is_trap.get_mut(index)) {
-            *is_trap = true;
+        let Some(index) = index.checked_sub(imported) else { continue };
+        if bodies.get(index).is_some_and(|body| body.len() >= SMALLEST) {
+            is_trap[index] = true;
         }
     }
     let mut code = number(bodies.len());
@@ -97,10 +110,10 @@ pub(crate) fn without_unreached(program: &[u8]) -> Result<(Vec<u8>, usize)> {
     Ok((smaller, is_trap.into_iter().filter(|is_trap| *is_trap).count()))
 }
 
-/// What drops values is left alone: it is called wherever such a value could be.
+/// What many types have is left alone.
 fn is_unreached(name: &str) -> bool {
     let has = |part: &&str| name.contains(*part);
-    UNREACHED.iter().any(has) && !REACHED.iter().any(has) && !name.contains("drop_in_place")
+    UNREACHED.iter().any(has) && !REACHED.iter().any(has) && !OF_MANY_TYPES.iter().any(has)
 }
 
 /// A count as WebAssembly writes it (LEB128).
@@ -130,8 +143,8 @@ mod tests {
     }
 
     /// A program with one imported function and two of its own, each adding one in a long-winded way, with these names.
-    fn program(names: Option<[&str; 2]>) -> Vec<u8> {
-        let body = [vec![0], [0x41, 1, 0x1a].repeat(60), vec![0x0b]].concat();
+    fn program(names: Option<[&str; 2]>, long: bool) -> Vec<u8> {
+        let body = [vec![0], [0x41, 1, 0x1a].repeat(if long { 80 } else { 60 }), vec![0x0b]].concat();
         let body = [number(body.len()), body].concat();
         let mut all = b"\0asm\x01\0\0\0".to_vec();
         all.extend(section(1, &[1, 0x60, 0, 0]));
@@ -157,23 +170,29 @@ mod tests {
     #[test]
     fn what_is_never_called_becomes_a_trap_and_the_rest_stays() {
         let names = ["gemm_f64::gemm::basic", "gemm_f32::gemm::basic"];
-        let (smaller, count) = without_unreached(&program(Some(names))).unwrap();
-        assert_eq!((lengths(&program(None)), lengths(&smaller), count), (vec![182, 182], vec![3, 182], 1));
-        let (same, none) = without_unreached(&program(Some(["models::quantize", "main"]))).unwrap();
-        assert_eq!((same, none), (program(Some(["models::quantize", "main"])), 0));
+        let (smaller, count) = without_unreached(&program(Some(names), true)).unwrap();
+        assert_eq!(
+            (lengths(&program(None, true)), lengths(&smaller), count),
+            (vec![242, 242], vec![3, 242], 1)
+        );
+        for (names, long) in [(["models::quantize", "main"], true), (names, false)] {
+            let (same, none) = without_unreached(&program(Some(names), long)).unwrap();
+            assert_eq!((same, none), (program(Some(names), long), 0));
+        }
     }
 
     #[test]
-    fn what_drops_a_value_is_left_alone() {
+    fn what_many_types_have_is_left_alone() {
         assert!(is_unreached("<burn_flex::backend::Flex as burn_backend::QTensorOps<Flex>>::dequantize"));
         assert!(!is_unreached("core::ptr::drop_in_place::<burn_std::tensor::quantization::QuantScheme>"));
+        assert!(!is_unreached("<cubek_matmul::CheckBounds as core::hash::Hash>::hash::h8f0e4798a5ce3087"));
         assert!(!is_unreached("models::autoencoder::Autoencoder::quantize"));
     }
 
     #[test]
     fn a_program_without_names_and_what_is_no_program_are_refused() {
-        assert!(without_unreached(&program(None)).unwrap_err().to_string().contains("names"));
+        assert!(without_unreached(&program(None, true)).unwrap_err().to_string().contains("names"));
         assert!(without_unreached(b"<!doctype html>").is_err());
-        assert!(without_unreached(&program(Some(["a", "b"]))[..90]).is_err());
+        assert!(without_unreached(&program(Some(["a", "b"]), true)[..90]).is_err());
     }
 }

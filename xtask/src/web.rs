@@ -17,7 +17,7 @@ use crate::download;
 use crate::paths::{Paths, shown};
 use crate::run::{self, Output};
 use crate::tools::{TRUNK, Tools, WASM_BINDGEN, WASM_TARGET};
-use crate::unreached::{UNREACHED, without_unreached};
+use crate::unreached::without_unreached;
 
 /// What wasm-opt may use. Named one by one: with `--all-features` it writes encodings that browsers refuse.
 const WASM_FEATURES: [&str; 7] = [
@@ -163,7 +163,7 @@ impl Builder<'_> {
         compile_worker(self.paths, self.flavor, backend, output)?;
         let compiled = self.compiled(&bin, self.flavor.worker_profile(backend));
         let bytes = std::fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
-        let key = self.key(&[&bytes, UNREACHED.concat().as_bytes()]);
+        let key = self.key(&[&bytes, include_str!("unreached.rs").as_bytes()]);
         let folder = self.kept(name, &key, |scratch| {
             let mut bindgen = Command::new(&self.tools.wasm_bindgen);
             bindgen.args(["--target", "web", "--no-typescript", "--out-name", name, "--out-dir"]);

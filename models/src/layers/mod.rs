@@ -29,12 +29,16 @@ use burn::tensor::{Device, Tensor, activation};
 
 /// A convolution.
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    fast::convolve(conv, &x, None).unwrap_or_else(|| conv.forward(x))
+    fast::convolve(conv, &x, None)
+        .or_else(|| shaders::convolve(conv, &x, None))
+        .unwrap_or_else(|| conv.forward(x))
 }
 
 /// A convolution, and `x` added to what comes out.
 pub(crate) fn convolve_onto(x: Tensor<4>, conv: &Conv2d, h: Tensor<4>) -> Tensor<4> {
-    fast::convolve(conv, &h, Some(&x)).unwrap_or_else(|| x + conv.forward(h))
+    fast::convolve(conv, &h, Some(&x))
+        .or_else(|| shaders::convolve(conv, &h, Some(&x)))
+        .unwrap_or_else(|| x + conv.forward(h))
 }
 
 /// A linear layer over the last dimension.

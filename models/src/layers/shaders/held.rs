@@ -100,8 +100,10 @@ impl<S: Shader> KernelSource for Source<S> {
     fn source(&self) -> SourceTemplate {
         let mut text = String::new();
         for (binding, name) in self.buffers.iter().enumerate() {
+            let (name, kind) = name.strip_suffix(": vec4").map_or((*name, "f32"), |name| (name, "vec4<f32>"));
             // Natively several tensors may lie in one buffer, which may not be bound for reading and for writing at once.
-            text += &format!("@group(0) @binding({binding}) var<storage, read_write> {name}: array<f32>;\n");
+            text +=
+                &format!("@group(0) @binding({binding}) var<storage, read_write> {name}: array<{kind}>;\n");
         }
         SourceTemplate::new(format!("{text}const LANES = {LANES}u;\n{}", self.shader.text()))
     }
@@ -115,7 +117,8 @@ impl<S: Shader> KernelSource for Source<S> {
     }
 }
 
-/// Runs a shader over these buffers, named in their order, in so many workgroups along two axes; whether it could be.
+/// Runs a shader over these buffers, named in their order (`NAME: vec4` where they are read by fours), in so many workgroups along
+/// two axes; whether it could be.
 pub(super) fn run<S: Shader>(
     shader: S,
     groups: [usize; 2],

@@ -3,16 +3,17 @@
 use super::held::primitive;
 use burn::tensor::Tensor;
 
-/// Convolution weights in the order in which these devices' convolution reads them; other tensors as they are.
+/// Convolution weights in the order in which the convolution's shader reads them (kernel, then channels that come in, then those that
+/// go out); other tensors as they are.
 pub(crate) fn arranged<const D: usize>(weights: Tensor<D>) -> Tensor<D> {
     if D != 4 || primitive(&weights).is_none() {
         return weights;
     }
     let axes = |order: [usize; 4]| -> [usize; D] { std::array::from_fn(|axis| order[axis]) };
-    let last = weights.permute(axes([0, 2, 3, 1]));
-    let dims = last.dims();
+    let read = weights.permute(axes([2, 3, 1, 0]));
+    let dims = read.dims();
     // Two reshapes, as in `rows_of`.
-    last.reshape([dims.iter().product::<usize>()]).reshape(dims).permute(axes([0, 3, 1, 2]))
+    read.reshape([dims.iter().product::<usize>()]).reshape(dims).permute(axes([3, 2, 0, 1]))
 }
 
 /// As [`crate::layers::space_to_depth`].
@@ -32,13 +33,6 @@ pub(crate) fn depth_to_space(x: &Tensor<4>, factor: usize) -> Option<Tensor<4>> 
     let pixels = x.clone().permute([0, 2, 3, 1]).reshape([batch, height, width, c, factor, factor]);
     let rows = pixels.permute([0, 1, 4, 2, 5, 3]);
     Some(rows.reshape([batch, height * factor, width * factor, c]).permute([0, 3, 1, 2]))
-}
-
-/// As [`crate::layers::join`].
-pub(crate) fn join(a: &Tensor<4>, b: &Tensor<4>) -> Option<Tensor<4>> {
-    primitive(a)?;
-    let last = |x: &Tensor<4>| x.clone().permute([0, 2, 3, 1]);
-    Some(Tensor::cat(vec![last(a), last(b)], 3).permute([0, 3, 1, 2]))
 }
 
 /// Pixels as tokens: `[batch, height * width, channels]`.

@@ -3,8 +3,8 @@
 //! more than its arithmetic.
 //!
 //! Every function returns None for whatever it is not made for (another device, gradients, 16 bits, other sizes), and
-//! the layer goes its general way. Images are written in channels-last order seen as channels-first ones, as Burn's own
-//! convolution on these devices reads and writes them.
+//! the layer goes its general way. Images are written in channels-last order seen as channels-first ones, so that one
+//! layer's output is the next one's input without a copy.
 
 #[cfg(feature = "shaders")]
 mod held;
@@ -12,7 +12,11 @@ mod held;
 #[cfg(feature = "shaders")]
 mod attend;
 #[cfg(feature = "shaders")]
+mod convolution;
+#[cfg(feature = "shaders")]
 mod group_norm;
+#[cfg(feature = "shaders")]
+mod join;
 #[cfg(feature = "shaders")]
 mod layer_norm;
 #[cfg(feature = "shaders")]
@@ -24,7 +28,9 @@ mod silu;
 #[cfg(feature = "shaders")]
 pub(crate) use {
     attend::attend,
+    convolution::convolve,
     group_norm::normalize,
+    join::join,
     layer_norm::layer_norm,
     layout::*,
     product::{multiply, project},

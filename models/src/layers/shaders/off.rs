@@ -2,9 +2,14 @@
 
 use crate::layers::GroupNorm;
 use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 pub(crate) fn normalize(_: &GroupNorm, _: &Tensor<4>, _: Option<&Tensor<2>>, _: bool) -> Option<Tensor<4>> {
+    None
+}
+
+pub(crate) fn convolve(_: &Conv2d, _: &Tensor<4>, _: Option<&Tensor<4>>) -> Option<Tensor<4>> {
     None
 }
 

@@ -3,11 +3,12 @@
 
 use crate::Architecture;
 use crate::layers::{
-    AttentionConfig, GroupNormConfig, ResidualConfig, conv3x3, convolve, depth_to_space, join, layer_norm,
-    linear, multiply, project, silu, space_to_depth,
+    AttentionConfig, GroupNormConfig, ResidualConfig, conv1x1, conv3x3, convolve, convolve_onto,
+    depth_to_space, join, layer_norm, linear, multiply, project, silu, space_to_depth,
 };
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Linear;
+use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
@@ -109,10 +110,44 @@ fn rearrangements_agree() {
     agree(nothing(), numbers([2, 3, 8, 6], 1), |_, x| space_to_depth(x, 2));
     agree(nothing(), numbers([2, 12, 4, 3], 2), |_, x| depth_to_space(x, 2));
     agree(nothing(), numbers([2, 3, 4, 5], 3), |_, x| join(x.clone() * 2.0, x));
-    agree(conv3x3(4, 8, 2, &Device::flex()), numbers([2, 4, 7, 7], 4), |conv, x| {
+    agree(nothing(), numbers([2, 4, 5, 3], 3), |_, x| {
+        join(x.clone().narrow(3, 1, 2).permute([0, 3, 1, 2]), x.permute([0, 3, 1, 2]))
+    });
+}
+
+#[test]
+fn convolutions_agree() {
+    let flex = Device::flex();
+    let arranged = |conv: &Conv2d| {
         let mut conv = conv.clone();
         conv.weight = conv.weight.map(super::arranged);
-        convolve(&conv, x)
+        conv
+    };
+    // On the device: the shader's answer, or none.
+    let by_shader = |conv: &Conv2d, x: Tensor<4>, add: Option<Tensor<4>>| {
+        if super::held::primitive(&x).is_some() {
+            return super::convolve(conv, &x, add.as_ref()).unwrap();
+        }
+        add.map_or_else(|| convolve(conv, x.clone()), |add| convolve_onto(add, conv, x.clone()))
+    };
+    // Few and many pixels, an odd number of channels, rows that do not divide, every kernel, both strides.
+    for (from, to, batch, rows, columns) in
+        [(4, 8, 2, 7, 7), (3, 6, 1, 5, 4), (8, 32, 16, 14, 14), (8, 8, 40, 7, 9), (1, 4, 3, 1, 1)]
+    {
+        let x = || numbers([batch, from, rows, columns], from);
+        for stride in [1, 2] {
+            agree(conv3x3(from, to, stride, &flex), x(), |conv, x| by_shader(&arranged(conv), x, None));
+            agree(conv3x3(from, to, stride, &flex), x(), |conv, x| by_shader(conv, x, None));
+        }
+        agree(conv1x1(from, to, &flex), x(), |conv, x| by_shader(&arranged(conv), x, None));
+        agree(conv3x3(from, to, 1, &flex), x(), |conv, x| {
+            let add = numbers([batch, to, rows, columns], 9).to_device(&x.device());
+            by_shader(conv, x, Some(add))
+        });
+    }
+    // Channels last, as other layers write them.
+    agree(conv3x3(4, 8, 1, &flex), numbers([2, 9, 6, 4], 4), |conv, x| {
+        convolve(conv, x.permute([0, 3, 1, 2]))
     });
 }
 
