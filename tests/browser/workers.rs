@@ -142,11 +142,12 @@ fn both_workers_agree_on_every_way_to_go() {
         [{ "say": "invert", "plan": unguided, "at": 0.2 }, picture],
         [{ "say": "sample", "plan": unguided, "start": { "from": "given", "at": 0.2 } }, "states"],
         [{ "say": "sample", "plan": unguided, "start": { "from": "filled" } }, masked],
+        [{ "say": "sample", "plan": unguided.replace("solver=euler&steps=2", "solver=bosh3&tol=0.3") }, null],
     ]);
     let [cpu, gpu] =
         ["cpu", "gpu"].map(|backend| ask_worker(&mut tab, backend, "mnist-unet", &runs)["runs"].clone());
-    for (index, name) in ["noise, with views", "between", "back", "forth again", "filled"].iter().enumerate()
-    {
+    let names = ["noise, with views", "between", "back", "forth again", "filled", "adaptive"];
+    for (index, name) in names.iter().enumerate() {
         let (cpu, gpu) = (&cpu[index], &gpu[index]);
         assert_eq!(cpu["evaluations"], gpu["evaluations"], "{name}");
         let states = apart(&cpu["states"], &gpu["states"]);
