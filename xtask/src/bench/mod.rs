@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: this project's evaluations beside those of other runtimes, of the same trained network, in one run.
 //!
 //! - `browser`: our two workers, onnxruntime-web and TensorFlow.js in one headless Chromium (`bench/browser/`).
+//! - `wait`: how long a visitor of the page waits for digits.
 //! - `native`: the trainer beside PyTorch (`flow-digits throughput`, `bench/torch_bench.py`).
 //! - `table`: what was found, as Markdown.
 //!
@@ -10,6 +11,7 @@
 mod browser;
 mod native;
 mod table;
+mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +31,7 @@ pub const TOLERANCE: f64 = 1e-3;
 /// Images of an evaluation: a single large digit, the page's first grid, and a batch of training.
 pub const BATCHES: [usize; 3] = [1, 16, 64];
 
-/// The network that is compared: the page's first.
+/// The network that is compared: the flagship.
 const MODEL: &str = "public/models/mnist-unet.safetensors";
 
 /// The recipe that it was trained by.
@@ -42,6 +44,8 @@ pub enum Part {
     Browser,
     /// The trainer beside PyTorch
     Native,
+    /// How long a visitor waits; alone, it is printed and replaces nothing
+    Wait,
 }
 
 /// What `bench` was asked for.
@@ -72,6 +76,10 @@ pub fn bench(paths: &Paths, asked: &Asked) -> Result<()> {
     let folder = paths.tools.join("bench");
     std::fs::create_dir_all(&folder)?;
     let wants = |part: Part| asked.only.is_none_or(|only| only == part);
+    if asked.only == Some(Part::Wait) {
+        println!("{}", waited(paths, &folder, asked)?);
+        return Ok(());
+    }
     let mut sections = vec![table::preamble(&machine(), asked.turns, asked.only)];
     if wants(Part::Browser) {
         let site = site(paths, asked.site.as_deref())?;
@@ -84,6 +92,9 @@ pub fn bench(paths: &Paths, asked: &Asked) -> Result<()> {
         browser::require_agreement(&found)?;
         sections.extend(table::browser(&found, &browser::programs(&site)?)?);
     }
+    if wants(Part::Wait) {
+        sections.push(waited(paths, &folder, asked)?);
+    }
     if wants(Part::Native) {
         let trainer = trainer(paths, asked.trainer.as_deref())?;
         let found = step("timing the trainer beside PyTorch", "about 10 min", || {
@@ -95,6 +106,17 @@ pub fn bench(paths: &Paths, asked: &Asked) -> Result<()> {
     write_whole(&out, sections.join("\n").as_bytes())?;
     println!("{} holds the table", shown(&out));
     Ok(())
+}
+
+/// How long a visitor waits, as a section of the table.
+fn waited(paths: &Paths, folder: &Path, asked: &Asked) -> Result<String> {
+    let site = site(paths, asked.site.as_deref())?;
+    let node = program("node", "Node.js 20 or newer (Debian: apt-get install nodejs npm)")?;
+    packages(paths, folder)?;
+    let visits = step("visiting the page", "about 10 s a turn", || {
+        wait::measure(paths, folder, &node, &site, asked.turns)
+    })?;
+    Ok(table::wait(&visits))
 }
 
 /// A finished site: the one named, or `dist`, brought up to date.

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::browser::{self, RIVAL, Variant};
 use super::native::{self, Row};
+use super::wait::Visit;
 use super::{Part, RECIPE};
 
 /// The least, the middle and the most of some values; NaN of none.
@@ -68,6 +69,7 @@ pub(super) fn preamble(machine: &str, turns: u64, only: Option<Part>) -> String 
         None => "cargo xtask bench".to_owned(),
         Some(Part::Browser) => "cargo xtask bench --only browser".to_owned(),
         Some(Part::Native) => "cargo xtask bench --only native".to_owned(),
+        Some(Part::Wait) => "cargo xtask bench --only wait".to_owned(),
     };
     format!(
         "# Beside other runtimes\n\nWritten by `{command} --turns {turns}`; [benchmarks.md](../benchmarks.md) says what is compared, and how.\n\n\
@@ -103,6 +105,19 @@ pub(super) fn browser(found: &browser::Found, programs: &str) -> Result<Vec<Stri
         );
     }
     Ok(sections)
+}
+
+/// How long a visitor waits.
+pub(super) fn wait(visits: &[Visit; 2]) -> String {
+    let mut text = "## What a visitor waits for\n\nSeconds since navigation, from a server on the same machine, without WebGPU: the page's first run, 16 \
+                    digits with guidance. The first visit begins with an empty cache. Median (least to most).\n\n\
+                    | visit | its first step is on screen | its last |\n|---|---|---|\n"
+        .to_owned();
+    for (name, visit) in ["first", "second"].iter().zip(visits) {
+        let seconds = |ms: &[f64]| Spread::of(ms.iter().map(|ms| ms / 1000.0)).as_ratio();
+        text += &format!("| {name} | {} | {} |\n", seconds(&visit.step), seconds(&visit.done));
+    }
+    text
 }
 
 /// The times of variants that took turns with each other, beside those of each of the `rivals` that ran.
