@@ -34,6 +34,7 @@ await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
 
 /** Runs in the page before anything else: notes when what it says of its run changes. */
 function watch() {
+  Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined });
   window.seen = {};
   const look = () => {
     const state = document.querySelector("main [data-state]")?.dataset.state;
@@ -57,7 +58,10 @@ for (let turn = 0; turn < asked.turns; turn++) {
       ((found[visit] ??= {})[moment] ??= []).push(ms);
     }
     // The service worker keeps the site meanwhile.
-    await page.waitForFunction(async () => (await navigator.serviceWorker.ready).active?.state === "activated");
+    await page.evaluate(async () => {
+      const kept = (await navigator.serviceWorker.ready).active;
+      while (kept.state !== "activated") await new Promise((on) => kept.addEventListener("statechange", on, { once: true }));
+    });
     await page.close();
   }
   await browser.close();

@@ -142,7 +142,7 @@ fn both_workers_agree_on_every_way_to_go() {
         [{ "say": "invert", "plan": unguided, "at": 0.2 }, picture],
         [{ "say": "sample", "plan": unguided, "start": { "from": "given", "at": 0.2 } }, "states"],
         [{ "say": "sample", "plan": unguided, "start": { "from": "filled" } }, masked],
-        [{ "say": "sample", "plan": unguided.replace("solver=euler&steps=2", "solver=bosh3&tol=0.3") }, null],
+        [{ "say": "sample", "plan": unguided.replace("solver=euler&steps=2", "solver=bosh3&tol=0.3").replace("count=1", "count=4") }, null],
     ]);
     let [cpu, gpu] =
         ["cpu", "gpu"].map(|backend| ask_worker(&mut tab, backend, "mnist-unet", &runs)["runs"].clone());

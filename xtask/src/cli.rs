@@ -66,7 +66,8 @@ pub enum Command {
     #[command(after_help = "Examples:
   cargo xtask bench --python ~/torch/bin/python    everything, after the release builds
   cargo xtask bench --only browser --site dist     the workers of a finished site, in Chromium
-  cargo xtask bench --only native --turns 5        the trainer beside PyTorch")]
+  cargo xtask bench --only native --turns 5        the trainer beside PyTorch
+  cargo xtask bench --only wait --turns 9          how long a visitor of the page waits for digits")]
     Bench(crate::bench::Asked),
     /// Run the fuzz targets under libFuzzer; needs a nightly compiler and cargo-fuzz, and says how to get them
     #[command(after_help = "Examples:

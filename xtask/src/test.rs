@@ -67,7 +67,7 @@ pub struct Asked {
     /// Test in the browser what ships, instead of its quick flavor, and hold its sizes against their limits (always under CI)
     #[arg(long, conflicts_with = "native")]
     sizes: bool,
-    /// Build the comparison on this machine's GPU too
+    /// Build what runs on this machine's GPU too: the comparison, and the shaders of whole layers
     #[arg(long)]
     wgpu: bool,
 }
@@ -142,20 +142,24 @@ impl Run<'_> {
     /// The tests in a browser. Where sizes are asked for, what ships is built and tested; else the quick flavor of it.
     fn web(&mut self, ci: bool) {
         let sizes = ci || self.asked.sizes;
+        let chromium = tools::chromium_or_install();
+        if chromium.is_none() && !sizes {
+            return self.browser_missing(ci);
+        }
         let flavor = if sizes { Flavor::Release } else { Flavor::Fast };
         if let Err(why) = self.site(flavor) {
             return self.tally.fail("building the web parts", &format!("{why:#}"));
         }
-        self.browser(ci);
+        match chromium {
+            Some(chromium) => self.browser(ci, &chromium),
+            None => self.browser_missing(ci),
+        }
         if sizes {
             self.sizes();
         }
     }
 
-    fn browser(&mut self, ci: bool) {
-        let Some(chromium) = tools::chromium_or_install() else {
-            return self.browser_missing(ci);
-        };
+    fn browser(&mut self, ci: bool, chromium: &Path) {
         let firefox = tools::firefox_or_install();
         let axe = tools::axe_or_fetch(self.paths);
         let site = self.paths.test_site();
@@ -243,7 +247,7 @@ impl Run<'_> {
     fn select_native(&self, cargo: &mut Command) {
         select_native(cargo);
         if self.asked.wgpu {
-            cargo.args(["--features", "cross-tests/wgpu"]);
+            cargo.args(["--features", "cross-tests/wgpu,models/shaders"]);
         }
     }
 }

@@ -38,7 +38,7 @@ const KEPT_RESULTS: usize = 3;
 pub enum Flavor {
     /// What ships: link-time optimization and wasm-opt.
     Release,
-    /// For tests and while developing: a third of the time.
+    /// While developing, and for tests outside of CI: a third of the time.
     Fast,
 }
 

@@ -51,10 +51,10 @@ pub enum Part {
 /// What `bench` was asked for.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Asked {
-    /// One part alone; its figures replace the whole table
+    /// One part alone; its figures replace the whole table, but for those of `wait`, which are printed
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
-    /// A finished site to take the workers from [default: dist, which is built first]
+    /// A finished site to take the page and the workers from [default: dist, which is built first]
     #[arg(long, value_name = "FOLDER")]
     site: Option<PathBuf>,
     /// A flow-digits program to time [default: the release build, which is built first]
@@ -63,7 +63,7 @@ pub struct Asked {
     /// A Python with PyTorch (bench/requirements-torch.txt)
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
-    /// Turns of each variant
+    /// Turns of each variant, and visits
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=1000))]
     turns: u64,
     /// Where the table goes [default: docs/results/bench.md]
@@ -77,6 +77,9 @@ pub fn bench(paths: &Paths, asked: &Asked) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let wants = |part: Part| asked.only.is_none_or(|only| only == part);
     if asked.only == Some(Part::Wait) {
+        if let Some(out) = &asked.out {
+            bail!("--only wait prints its figures, so there is nothing to write into {}", shown(out));
+        }
         println!("{}", waited(paths, &folder, asked)?);
         return Ok(());
     }

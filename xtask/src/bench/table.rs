@@ -66,10 +66,9 @@ fn label(id: &str) -> &str {
 /// The page's beginning.
 pub(super) fn preamble(machine: &str, turns: u64, only: Option<Part>) -> String {
     let command = match only {
-        None => "cargo xtask bench".to_owned(),
+        None | Some(Part::Wait) => "cargo xtask bench".to_owned(),
         Some(Part::Browser) => "cargo xtask bench --only browser".to_owned(),
         Some(Part::Native) => "cargo xtask bench --only native".to_owned(),
-        Some(Part::Wait) => "cargo xtask bench --only wait".to_owned(),
     };
     format!(
         "# Beside other runtimes\n\nWritten by `{command} --turns {turns}`; [benchmarks.md](../benchmarks.md) says what is compared, and how.\n\n\
@@ -249,6 +248,14 @@ mod tests {
         let ratio = Spread::ratio(&[2.0, 20.0, 3.0], &[1.0, 10.0, 1.0]);
         assert_eq!(ratio.as_ratio(), "2.00 (2.00 to 3.00)");
         assert_eq!(Spread::ratio(&[1.0], &[]).as_ratio(), "-");
+    }
+
+    #[test]
+    fn a_wait_is_given_in_seconds_for_both_visits() {
+        let visit = |step: &[f64], done: &[f64]| Visit { step: step.to_vec(), done: done.to_vec() };
+        let text = wait(&[visit(&[2000.0, 1000.0, 1500.0], &[4000.0]), visit(&[900.0], &[2500.0])]);
+        assert!(text.contains("| first | 1.50 (1.00 to 2.00) | 4.00 (4.00 to 4.00) |"), "{text}");
+        assert!(text.contains("| second | 0.90 (0.90 to 0.90) | 2.50 (2.50 to 2.50) |"), "{text}");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use burn::tensor::Tensor;
 /// Invocations below which a graphics processor would idle: then each makes fewer pixels.
 const ENOUGH: usize = 1024;
 
+/// How many pixels an invocation may make.
+const EACH: [usize; 4] = [7, 4, 2, 1];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Convolution {
-    batch: u32,
     /// Channels that come in, and go out.
     channels: [u32; 2],
     /// Rows and columns that come in.
@@ -39,8 +41,9 @@ impl Convolution {
         self.after[1].div_ceil(self.each)
     }
 
+    /// Of an image.
     fn invocations(&self) -> u32 {
-        self.batch * self.after[0] * self.across() * (self.channels[1] / self.lanes)
+        self.after[0] * self.across() * (self.channels[1] / self.lanes)
     }
 }
 
@@ -84,8 +87,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let quad = id % {quads}u;
         let place = id / {quads}u;
         let left = place % {across}u * {each}u;
-        let top = place / {across}u % {height}u;
-        let image = place / {places}u;
+        let top = place / {across}u;
+        let image = workgroup.y;
         let start = {start};
         {sums}
         for (var kr = 0u; kr < {kernel}u; kr++) {{
@@ -108,7 +111,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }}
 }}
 ",
-            places = across * height,
             weights = from * quads,
         )
     }
@@ -153,7 +155,6 @@ pub(crate) fn convolve(conv: &Conv2d, x: &Tensor<4>, add: Option<&Tensor<4>>) ->
     let small = |number: usize| u32::try_from(number).ok();
     let shader = |each: usize| {
         Some(Convolution {
-            batch: small(batch)?,
             channels: [small(from)?, small(to)?],
             before: [small(rows)?, small(columns)?],
             after: [small(after[0])?, small(after[1])?],
@@ -167,8 +168,12 @@ pub(crate) fn convolve(conv: &Conv2d, x: &Tensor<4>, add: Option<&Tensor<4>>) ->
             add: add.is_some(),
         })
     };
-    let enough = |each: &usize| batch * after[0] * after[1].div_ceil(*each) * to / lanes as usize >= ENOUGH;
-    let shader = shader([7, 4, 2].into_iter().find(enough).unwrap_or(1))?;
+    let across = |each: usize| after[1].div_ceil(each);
+    let enough =
+        |each: &usize| *each == 1 || batch * after[0] * across(*each) * to / lanes as usize >= ENOUGH;
+    // What is read and multiplied for every number that comes in, and the waste at the end of a row.
+    let each = EACH.into_iter().filter(enough).min_by_key(|each| across(*each) * (each + 2))?;
+    let shader = shader(each)?;
     let y = empty(&x, &[batch, after[0], after[1], to]);
     let (buffers, held): (&'static [&'static str], Vec<&Primitive>) = match (&bias, &add, lanes) {
         (None, None, 4) => (&["x", "weight: vec4", "y: vec4"], vec![&x, &weight, &y]),
@@ -185,7 +190,7 @@ pub(crate) fn convolve(conv: &Conv2d, x: &Tensor<4>, add: Option<&Tensor<4>>) ->
         }
         (None, Some(_), _) => return None,
     };
-    let groups = [shader.invocations().div_ceil(LANES) as usize, 1];
+    let groups = [shader.invocations().div_ceil(LANES) as usize, batch];
     run(shader, groups, buffers, &held)?;
     Some(tensor::<4>(y).permute([0, 3, 1, 2]))
 }

@@ -118,7 +118,7 @@ impl<S: Shader> KernelSource for Source<S> {
 }
 
 /// Runs a shader over these buffers, named in their order (`NAME: vec4` where they are read by fours), in so many workgroups along
-/// two axes; whether it could be.
+/// two axes; whether it could be. No buffer may be given twice, since WebGPU binds none twice for writing.
 pub(super) fn run<S: Shader>(
     shader: S,
     groups: [usize; 2],

@@ -5,7 +5,6 @@ use burn::tensor::Tensor;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Join {
-    count: u32,
     channels: [u32; 2],
     extents: [u32; 2],
     /// How far it is to the next image, channel, row and column, in each.
@@ -14,8 +13,9 @@ struct Join {
 
 impl Shader for Join {
     fn text(&self) -> String {
-        let Self { count, channels: [first, second], extents: [height, width], strides } = *self;
+        let Self { channels: [first, second], extents: [height, width], strides } = *self;
         let all = first + second;
+        let (across, count) = (width * all, height * width * all);
         let [one, other] = strides.map(|[image, channel, row, column]| {
             format!("image * {image}u + top * {row}u + left * {column}u + {channel}u *")
         });
@@ -23,13 +23,13 @@ impl Shader for Join {
             "
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
-    let at = workgroup.x * LANES + lane;
-    if at < {count}u {{
-        let c = at % {all}u;
-        let place = at / {all}u;
-        let left = place % {width}u;
-        let top = place / {width}u % {height}u;
-        let image = place / {pixels}u;
+    let within = workgroup.x * LANES + lane;
+    if within < {count}u {{
+        let c = within % {all}u;
+        let left = within / {all}u % {width}u;
+        let top = within / {across}u;
+        let image = workgroup.y;
+        let at = image * {count}u + within;
         if c < {first}u {{
             y[at] = a[{one} c];
         }} else {{
@@ -37,8 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }}
     }}
 }}
-",
-            pixels = height * width,
+"
         )
     }
 }
@@ -52,14 +51,14 @@ pub(crate) fn join(a: &Tensor<4>, b: &Tensor<4>) -> Option<Tensor<4>> {
     let (a, b) = (primitive(a)?, primitive(b)?);
     let small = |number: usize| u32::try_from(number).ok();
     let dims = [batch, height, width, first + second];
-    let count = dims.iter().product::<usize>();
+    let count = height * width * (first + second);
+    small(batch * count)?;
     let shader = Join {
-        count: small(count)?,
         channels: [small(first)?, small(second)?],
         extents: [small(height)?, small(width)?],
         strides: [strides(&a)?, strides(&b)?],
     };
     let y = empty(&a, &dims);
-    run(shader, [count.div_ceil(LANES as usize), 1], &["a", "b", "y"], &[&a, &b, &y])?;
+    run(shader, [count.div_ceil(LANES as usize), batch], &["a", "b", "y"], &[&a, &b, &y])?;
     Some(tensor::<4>(y).permute([0, 3, 1, 2]))
 }

@@ -1,4 +1,4 @@
-//! Where a tensor lives on a graphics processor behind WGPU, without gradients: layers that Burn makes of ten to twenty
+//! Where a tensor lives on a graphics processor behind WGPU, without gradients: layers that Burn makes of up to twenty
 //! operations, each as one shader. A backend extension for the worker in a browser, where every operation that is sent costs
 //! more than its arithmetic.
 //!
