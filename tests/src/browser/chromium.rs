@@ -93,7 +93,12 @@ impl Chromium {
 impl Driver for Chromium {
     fn evaluate(&mut self, expression: &str) -> Result<Value, String> {
         let asked = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let result = self.ask("Runtime.evaluate", asked);
+        let result = match self.pipe.try_ask(Some(&self.session), "Runtime.evaluate", &asked) {
+            Ok(result) => result,
+            // What was pressed, or the page itself, went on to another page before the answer came.
+            Err(why) if why.contains("navigated or closed") => return Ok(Value::Null),
+            Err(why) => panic!("Runtime.evaluate: {why}"),
+        };
         match &result["exceptionDetails"] {
             Value::Null => Ok(result["result"]["value"].clone()),
             exception => Err(exception.to_string()),

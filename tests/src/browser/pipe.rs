@@ -74,6 +74,19 @@ impl Pipe {
     /// # Panics
     /// When the browser answers with an error, ends, or stays silent.
     pub(super) fn ask(&mut self, session: Option<&str>, method: &str, parameters: &Value) -> Value {
+        self.try_ask(session, method, parameters).unwrap_or_else(|why| panic!("{method}: {why}"))
+    }
+
+    /// As [`Self::ask`], but gives an error that the browser answers with.
+    ///
+    /// # Panics
+    /// When the browser ends, or stays silent.
+    pub(super) fn try_ask(
+        &mut self,
+        session: Option<&str>,
+        method: &str,
+        parameters: &Value,
+    ) -> Result<Value, String> {
         self.last_id += 1;
         let id = self.last_id;
         let mut message = json!({ "id": id, "method": method, "params": parameters });
@@ -94,9 +107,9 @@ impl Pipe {
             if answer["id"] != id {
                 self.events.push(answer);
             } else if answer["error"].is_null() {
-                return answer["result"].clone();
+                return Ok(answer["result"].clone());
             } else {
-                panic!("{method}: {}", answer["error"]);
+                return Err(answer["error"].to_string());
             }
         }
     }
