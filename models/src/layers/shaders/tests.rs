@@ -174,7 +174,7 @@ fn convolutions_agree() {
     }
     // Channels last, as other layers write them.
     agree(conv3x3(4, 8, 1, &flex), numbers([2, 9, 6, 4], 4), |conv, x| {
-        convolve(conv, x.permute([0, 3, 1, 2]))
+        by_shader(conv, x.permute([0, 3, 1, 2]), None)
     });
 }
 
