@@ -1,8 +1,8 @@
 //! Plans that nobody wrote, through the page's address and the element's attributes: each is taken or refused in words.
 //!
 //! An ordinary run sends some; `FLOW_DIGITS_PLANS=100000` says how many instead. Every one goes through the page's own
-//! program in one page. So that nothing is computed for those that nobody looks at, the runs are kept from the worker
-//! meanwhile; `addresses.rs` draws two hundred.
+//! program in one page. So that nothing is computed or painted for those that nobody looks at, the runs are kept from the worker
+//! meanwhile and the page is not laid out; `addresses.rs` draws two hundred.
 //!
 //! Every field of the plan that the page or the element has in the end is compared: model, digit, solver, schedule, steps or
 //! tolerance, controller, guidance, seed and count. They are to be what `flow` reads of the text, put right by what the manifest
@@ -169,7 +169,7 @@ fn send_all(
     let began = std::time::Instant::now();
     let (mut ran, mut refused, mut put_right) = (0, 0, 0);
     let mut usual = way.keeps.unwrap_or(&models.default).to_owned();
-    tab.eval("window.idle = true");
+    tab.eval("window.idle = true; document.body.style.display = 'none'");
     while ran < way.many {
         let some: Vec<String> = (0..AT_ONCE.min(way.many - ran)).map(|_| draw(&mut die)).collect();
         let seen = tab.eval(&format!("through({})", given(&some)));
@@ -187,7 +187,7 @@ fn send_all(
         }
         assert_eq!(tab.complaints(), Vec::<String>::new(), "after {ran}");
     }
-    tab.eval("window.idle = false");
+    tab.eval("window.idle = false; document.body.style.display = ''");
     println!(
         "{ran} plans through {}, {refused} with something refused in words, {put_right} put right for their model",
         way.name

@@ -28,6 +28,9 @@ const FILM_DELAYS: (u16, u16) = (5, 150);
 /// The most states in a sprite.
 const SPRITE_STATES: usize = 64;
 
+/// Rows of a PNG that are coloured at once.
+const BAND: usize = 64;
+
 /// What is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -75,7 +78,7 @@ pub(crate) async fn blob(session: Session, kind: Kind) -> Result<Blob, String> {
             // Between the digits there is no ink, and no velocity.
             let empty = if session.view.get_untracked() == View::Velocity { 128 } else { 0 };
             let sheet = indexed(&bytes, layout, empty);
-            png(&coloured(&sheet, &table), layout.width(), layout.height()).await
+            png(&sheet, &table, layout.width()).await
         }
         Kind::Sprite => {
             let (sheet, width) = session.film.with_value(|film| {
@@ -86,8 +89,7 @@ pub(crate) async fn blob(session: Session, kind: Kind) -> Result<Blob, String> {
                     frames.filter(|(i, _)| i % every == 0 || *i == last).map(|(_, frame)| &frame.pixels[..]);
                 sprite(&frames.collect::<Vec<_>>())
             });
-            let height = sheet.len().checked_div(width).ok_or("there is no picture yet")?;
-            png(&coloured(&sheet, &palette.ink_table()), width, height).await
+            png(&sheet, &palette.ink_table(), width).await
         }
         Kind::Film => {
             let bytes = film(session, &palette.ink_table()).await?;
@@ -143,19 +145,27 @@ fn sprite(frames: &[&[u8]]) -> (Vec<u8>, usize) {
 }
 
 fn coloured(sheet: &[u8], table: &Table) -> Vec<u8> {
-    sheet.iter().flat_map(|byte| table[usize::from(*byte)]).collect()
+    let mut rgba = Vec::with_capacity(4 * sheet.len());
+    rgba.extend(sheet.iter().flat_map(|byte| table[usize::from(*byte)]));
+    rgba
 }
 
-/// By the browser's own encoder.
-async fn png(rgba: &[u8], width: usize, height: usize) -> Result<Blob, String> {
+/// By the browser's own encoder. Colours are put on its canvas a band of rows at a time: all of them are four times as large as the
+/// sheet, and a memory of WebAssembly never shrinks again.
+async fn png(sheet: &[u8], table: &Table, width: usize) -> Result<Blob, String> {
+    let height = sheet.len().checked_div(width).filter(|rows| *rows > 0).ok_or("there is no picture yet")?;
     let failed = |error: JsValue| crate::fetch::say(&error);
     let canvas = document().create_element("canvas").map_err(failed)?.unchecked_into::<HtmlCanvasElement>();
     canvas.set_width(width as u32);
     canvas.set_height(height as u32);
     let context = canvas.get_context("2d").map_err(failed)?.ok_or("this browser has no canvas")?;
     let context = context.unchecked_into::<CanvasRenderingContext2d>();
-    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(rgba), width as u32, height as u32);
-    context.put_image_data(&image.map_err(failed)?, 0.0, 0.0).map_err(failed)?;
+    for (index, band) in sheet.chunks(width * BAND).enumerate() {
+        let rgba = coloured(band, table);
+        let rows = (band.len() / width) as u32;
+        let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), width as u32, rows);
+        context.put_image_data(&image.map_err(failed)?, 0.0, (index * BAND) as f64).map_err(failed)?;
+    }
     let made = Promise::new(&mut |resolve, reject| {
         let done = Closure::once_into_js(move |blob: JsValue| {
             // Called by the browser; neither function throws.

@@ -278,8 +278,8 @@ impl Machine {
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             machine.hear(&event.data());
         });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        on_message.forget();
+        // Both go with the worker, when the browser collects what is no longer needed: workers are replaced.
+        worker.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
         let machine = self.clone();
         let on_error = Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
             // Handled here; without this the browser would report it once more.
@@ -290,8 +290,7 @@ impl Machine {
             let what = message.unwrap_or_else(|| "its script could not be loaded".to_owned());
             machine.fall(Fault::Program { what });
         });
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        on_error.forget();
+        worker.set_onerror(Some(on_error.into_js_value().unchecked_ref()));
     }
 
     fn hear(&self, data: &JsValue) {

@@ -206,8 +206,11 @@ impl Conductor {
 
     fn speak(&self, fewest: usize, most: usize) {
         let session = self.session();
-        let noun = session.data_set().get_untracked().noun();
+        // Not by a memo: nobody owns what is made in a machine's message, and it would stay.
         let sentence = session.wish.with_untracked(|wish| {
+            let lists = self.0.stock.lists();
+            let entry = lists.as_ref().and_then(|lists| lists.catalog.entry(&wish.plan.model));
+            let noun = entry.map(|entry| entry.data_set()).unwrap_or_default().noun();
             let digits = words::counted(wish.plan.count, noun);
             let solver = wish.plan.solver.choice().entry().label;
             format!("{digits}, {solver}, {}, done", words::spread(fewest, most, "evaluation"))

@@ -66,13 +66,13 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
         None => (STORIES[0].lineup(), false),
     };
     let serial = StoredValue::new(0_u32);
-    // A pane's number, and what it chooses.
+    // A pane's number, and what it chooses: counted, for panes are added by hand, where no owner would end a signal with its pane.
     let numbered = move |plan: SamplePlan| {
         let number = serial.try_update_value(|serial| {
             *serial += 1;
             *serial
         });
-        (number.unwrap_or_default(), RwSignal::new(plan))
+        (number.unwrap_or_default(), ArcRwSignal::new(plan))
     };
     let evaluations = first.evaluations;
     let panes = RwSignal::new(first.panes.into_iter().map(numbered).collect::<Vec<_>>());
@@ -186,7 +186,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                         let (key, own) = pane;
                         let remove = move || panes.update(|panes| panes.retain(|(other, _)| *other != key));
                         let removable = Signal::derive(move || panes.with(|panes| panes.len() > *PANES.start()));
-                        view! { <Pane bench=bench engine=engine own=own remove=remove removable=removable/> }
+                        view! { <Pane bench=bench engine=engine own=own.into() remove=remove removable=removable/> }
                     }
                 </For>
                 {move || (!began.get()).then(|| view! { <p class="about waiting">"Begins when the digits above are done."</p> })}
@@ -211,7 +211,7 @@ pub(crate) fn Compare(engine: SendWrapper<Rc<Engine>>) -> impl IntoView {
                     aria-disabled=move || full().to_string()
                     on:click=move |_| if !full() {
                         panes.update(|panes| {
-                            if let Some((_, last)) = panes.last().copied() {
+                            if let Some((_, last)) = panes.last() {
                                 panes.push(numbered(last.get_untracked()));
                             }
                         });

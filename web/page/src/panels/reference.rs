@@ -71,6 +71,15 @@ impl References {
                     let session = Session::new(engine.shared(), plan.clone());
                     let setting = Setting { names_model: true, views: false, rank: Rank::Background };
                     instrument::begin(engine, session, &setting, |_, _| {});
+                    // Its states are wanted, and nobody sees the way there.
+                    Effect::new(move |_| {
+                        session.filmed.track();
+                        session.film.update_value(|film| {
+                            if film.complete {
+                                film.frames = Vec::new();
+                            }
+                        });
+                    });
                     session
                 })
             });
