@@ -3,7 +3,7 @@
 //! One action stands for ten seconds of a reader's time. The ordinary test plays a quarter of an hour; the whole of eight hours is
 //! `FLOW_DIGITS_ENDURANCE=2880 cargo xtask test --browser`, or that variable beside the command of a single test.
 
-use cross_tests::browser::measure::Kept;
+use cross_tests::browser::measure::{Kept, PROGRAMS};
 use cross_tests::browser::{Tab, named};
 use serde_json::Value;
 
@@ -48,13 +48,6 @@ const BOUNDS: [Bound; 6] = [
     Bound { what: "the worker's memory", of: |look| look.worker_bytes, most: 80_000_000, most_rise: None },
 ];
 
-/// Keeps what programs in WebAssembly give out, where it can be asked for, and tells how large their memories are.
-const MEMORIES: &str = "{ const kept = self.programs = []; \
-    self.held = () => kept.reduce((sum, given) => sum + given.memory.buffer.byteLength, 0); \
-    const keep = made => { const given = (made.instance ?? made).exports; if (given.memory) kept.push(given); return made }; \
-    for (const name of ['instantiate', 'instantiateStreaming']) { const make = WebAssembly[name]; \
-        WebAssembly[name] = async (...given) => keep(await make.apply(WebAssembly, given)) } }\n";
-
 /// In a worker: tells how many bytes its memories have. Whoever asks hears of those that are still there.
 const TELLING: &str = "new BroadcastChannel('memory').onmessage = ({ data }) => { if (data === 'how much?') \
     new BroadcastChannel('memory').postMessage({ bytes: self.held() }) };\n";
@@ -65,17 +58,6 @@ const MUCH: &str = "new Promise(done => { const channel = new BroadcastChannel('
     const all = () => { if (open) { open = false; channel.close(); done([held() - probed, used(), workers]) } }; \
     channel.onmessage = ({ data }) => { if (data.bytes) { workers += data.bytes; all() } }; \
     channel.postMessage('how much?'); setTimeout(all, 20000) })";
-
-/// What is in use in the page's memories: they are filled with blocks, smaller and smaller ones, until the page's allocator asks for
-/// more, and the blocks are given back. Without it, whatever grows within what a large run has once left behind would stay unseen.
-const USED: &str = "window.probed = 0; window.used = () => { let used = 0; \
-    for (const { memory, __wbindgen_malloc: take, __wbindgen_free: back } of programs) { \
-        const blocks = [], large = () => memory.buffer.byteLength, at_first = large(); let free = 0; \
-        for (const size of [65536, 1024, 64]) for (const before = large(); large() === before;) { \
-            blocks.push([take(size, 1), size]); free += size } \
-        used += large() - free; probed += large() - at_first; \
-        for (const [place, size] of blocks) back(place, size, 1) } \
-    return used }; true";
 
 /// The player: a seeded die, and everything that a reader can press. Menus are chosen from, sliders are dragged, pictures are
 /// drawn with the pointer, files are saved (and thrown away here).
@@ -178,13 +160,12 @@ fn hours_of_play_keep_the_page_within_its_bounds() {
     let site = copied(&site);
     let script = site.path().join("worker.js");
     let worker = std::fs::read_to_string(&script).unwrap();
-    std::fs::write(&script, format!("{MEMORIES}{TELLING}{worker}")).unwrap();
+    std::fs::write(&script, format!("{PROGRAMS}{TELLING}{worker}")).unwrap();
     seal(site.path());
     let mut tab = Tab::new(&program, site.path(), &["--disable-ipc-flooding-protection"]);
-    tab.before_each_page(MEMORIES);
+    tab.before_each_page(PROGRAMS);
     tab.open("?backend=cpu&count=4&steps=4&seed=7");
     tab.picture("seed=7");
-    tab.eval(USED);
     tab.eval(PLAYER);
     let mut looks: Vec<Look> = Vec::new();
     let mut counts = Value::Null;

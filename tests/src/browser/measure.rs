@@ -34,6 +34,24 @@ pub struct Kept {
     pub heap_bytes: u64,
 }
 
+/// For [`Tab::before_each_page`], or in front of a worker's script: keeps what programs in WebAssembly give out. Then `held()` tells
+/// the bytes of their memories, and `used()` how many of those are in use: each memory is filled with blocks, smaller and smaller ones,
+/// until the program's allocator asks for more, and the blocks are given back. A memory of WebAssembly never shrinks, so by its size
+/// alone whatever grows within what a large run has once left behind would stay unseen. `probed` bytes were asked for that way.
+pub const PROGRAMS: &str = "{ const kept = self.programs = []; self.probed = 0; \
+    self.held = () => kept.reduce((sum, given) => sum + given.memory.buffer.byteLength, 0); \
+    self.used = () => { let used = 0; \
+        for (const { memory, __wbindgen_malloc: take, __wbindgen_free: back } of kept) { \
+            const blocks = [], large = () => memory.buffer.byteLength, at_first = large(); let free = 0; \
+            for (const size of [65536, 1024, 64]) for (const before = large(); large() === before;) { \
+                blocks.push([take(size, 1), size]); free += size } \
+            used += large() - free; self.probed += large() - at_first; \
+            for (const [place, size] of blocks) back(place, size, 1) } \
+        return used }; \
+    const keep = made => { const given = (made.instance ?? made).exports; if (given.memory) kept.push(given); return made }; \
+    for (const name of ['instantiate', 'instantiateStreaming']) { const make = WebAssembly[name]; \
+        WebAssembly[name] = async (...given) => keep(await make.apply(WebAssembly, given)) } }\n";
+
 impl Tab {
     /// Every task of the main thread while something is done, in the order of their ends.
     ///
