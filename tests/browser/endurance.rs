@@ -30,7 +30,7 @@ struct Bound {
     most_rise: Option<f64>,
 }
 
-/// Eight hours came to 1.90 MB, 4,479 nodes, 165 listeners, 15.4 MB, of them 3.84 MB in use, and 64 MB; since the end of the first
+/// Eight hours came to 1.90 MB, 4,479 nodes, 165 listeners, 15.4 MB, 3.84 MB in use, and 64 MB; since the end of the first
 /// quarter the heap rose by 4 %, what is in use by 1 %, nodes and listeners not at all. Nodes and listeners come and go with panes and folds,
 /// and what is in use with the films of panes. A memory of WebAssembly never shrinks: how large it is tells of the largest picture that
 /// was ever saved, and the worker's of the model that was ever asked for most; so neither has a bound on its rise.
@@ -44,7 +44,7 @@ const BOUNDS: [Bound; 6] = [
     Bound { what: "nodes", of: |look| look.kept.nodes, most: 5_000, most_rise: Some(0.2) },
     Bound { what: "listeners", of: |look| look.kept.listeners, most: 300, most_rise: Some(0.2) },
     Bound { what: "the page's memory", of: |look| look.page_bytes, most: 40_000_000, most_rise: None },
-    Bound { what: "what is in use of it", of: |look| look.page_used, most: 8_000_000, most_rise: Some(0.2) },
+    Bound { what: "what is in use of the page's memory", of: |look| look.page_used, most: 8_000_000, most_rise: Some(0.2) },
     Bound { what: "the worker's memory", of: |look| look.worker_bytes, most: 80_000_000, most_rise: None },
 ];
 
@@ -52,8 +52,8 @@ const BOUNDS: [Bound; 6] = [
 const TELLING: &str = "new BroadcastChannel('memory').onmessage = ({ data }) => { if (data === 'how much?') \
     new BroadcastChannel('memory').postMessage({ bytes: self.held() }) };\n";
 
-/// The bytes of the page's memories, of them those in use, and the bytes of the workers' memories. A worker in a long step answers
-/// after it.
+/// The bytes of the page's memories, less what looking asked for (room that the page may use later, so this is the least that they
+/// would have come to); the bytes in use; and the bytes of the workers' memories. A worker in a long step answers after it.
 const MUCH: &str = "new Promise(done => { const channel = new BroadcastChannel('memory'); let workers = 0, open = true; \
     const all = () => { if (open) { open = false; channel.close(); done([held() - probed, used(), workers]) } }; \
     channel.onmessage = ({ data }) => { if (data.bytes) { workers += data.bytes; all() } }; \
