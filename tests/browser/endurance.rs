@@ -44,7 +44,12 @@ const BOUNDS: [Bound; 6] = [
     Bound { what: "nodes", of: |look| look.kept.nodes, most: 5_000, most_rise: Some(0.2) },
     Bound { what: "listeners", of: |look| look.kept.listeners, most: 300, most_rise: Some(0.2) },
     Bound { what: "the page's memory", of: |look| look.page_bytes, most: 40_000_000, most_rise: None },
-    Bound { what: "what is in use of the page's memory", of: |look| look.page_used, most: 8_000_000, most_rise: Some(0.2) },
+    Bound {
+        what: "what is in use of the page's memory",
+        of: |look| look.page_used,
+        most: 8_000_000,
+        most_rise: Some(0.2),
+    },
     Bound { what: "the worker's memory", of: |look| look.worker_bytes, most: 80_000_000, most_rise: None },
 ];
 
