@@ -26,7 +26,7 @@ fn equal_evaluations_are_spent_and_counted_and_a_higher_order_is_not_the_same_pi
 }
 
 /// The same in every browser.
-pub fn equal_evaluations<D: Driver>(tab: &mut Page<D>) {
+pub(crate) fn equal_evaluations<D: Driver>(tab: &mut Page<D>) {
     tab.open(QUICK);
     tab.wait_state("done");
     told(tab, "cost", 3);

@@ -76,7 +76,7 @@ fn without_a_pointer_a_digit_is_taken_from_above_and_two_seeds_are_joined() {
 }
 
 /// The same in every browser.
-pub fn without_a_pointer<D: Driver>(tab: &mut Page<D>) {
+pub(crate) fn without_a_pointer<D: Driver>(tab: &mut Page<D>) {
     opened(tab);
     tab.eval("document.querySelector('[data-testid=board-take]').click()");
     tab.wait("a digit", "!document.querySelector('[data-testid=turn-now]').disabled");

@@ -75,7 +75,7 @@ fn attributes_methods_and_events_work_as_documented() {
 }
 
 /// A document with one element, whose events are kept.
-pub fn with_one(site: &Path) -> TempDir {
+pub(crate) fn with_one(site: &Path) -> TempDir {
     with_article(
         site,
         "<flow-digits id=one steps=3 count=1 seed=5 backend=cpu loading=eager>\
@@ -86,7 +86,7 @@ pub fn with_one(site: &Path) -> TempDir {
 }
 
 /// The same in every browser.
-pub fn attributes_methods_and_events<D: Driver>(tab: &mut Page<D>) {
+pub(crate) fn attributes_methods_and_events<D: Driver>(tab: &mut Page<D>) {
     tab.open("article.html");
     tab.wait("digits", DONE);
     let names = tab.eval("told.map(([name]) => name).filter(name => name !== 'progress').join()");

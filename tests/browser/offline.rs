@@ -15,7 +15,7 @@ const DEPLOYMENTS: &str = "Promise.all([document.documentElement.dataset.deploye
 
 /// Makes a folder another deployment: another document, the program under another name, another `start.js` and `site.json`,
 /// and nothing left of the one before.
-pub fn deploy(site: &Path, number: u32) {
+pub(crate) fn deploy(site: &Path, number: u32) {
     let program = |file: &PathBuf| {
         let name = file.file_name().unwrap().to_str().unwrap();
         name.strip_prefix("page-").and_then(|rest| rest.strip_suffix(".js")).map(str::to_owned)
@@ -49,12 +49,12 @@ pub fn deploy(site: &Path, number: u32) {
     super::seal(site);
 }
 
-pub fn is_kept(tab: &mut Tab) {
+pub(crate) fn is_kept(tab: &mut Tab) {
     tab.wait("the kept site", "document.documentElement.dataset.offline === 'ready'");
 }
 
 /// The page shows digits and all of it is of this deployment.
-pub fn is_wholly(tab: &mut Tab, number: u32) {
+pub(crate) fn is_wholly(tab: &mut Tab, number: u32) {
     tab.picture("seed=7");
     assert_eq!(tab.eval(DEPLOYMENTS), [number.to_string().as_str(); 4].join(" "));
 }

@@ -19,7 +19,7 @@ fn each_view_shows_another_picture_and_none_asks_the_network() {
 }
 
 /// The same in every browser.
-pub fn each_view<D: Driver>(tab: &mut Page<D>) {
+pub(crate) fn each_view<D: Driver>(tab: &mut Page<D>) {
     tab.open(QUICK);
     tab.wait_state("done");
     let evaluations = tab.instrument("evaluations");
